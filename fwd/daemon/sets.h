@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * ipsets in the kernel. libmnl does the work (add, del, test, dump, swap, flush, destroy, many entries a message); libipset
+ * only creates, because it knows the type revisions of the running kernel.
+ *
+ * Calls block for as long as the kernel takes: microseconds, but for dumps and flushes of big sets.
+ * Errors are negative errnos: -ENOENT no such set, -EEXIST an entry (or set) is there, -ENOENT on del where it is not,
+ * -EBUSY referenced or being dumped, -EMFILE more elements than the set takes, -EOPNOTSUPP a kernel without ipset.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rules/entry.h"
+#include "rules/nftcodec.h"
+
+struct sets;
+
+int sets_open(struct sets **ret);
+void sets_close(struct sets *sets); /* NULL is allowed */
+
+struct set_info {
+	char type[32];      /* "hash:net" */
+	uint8_t family;     /* AF_INET, AF_INET6, or 0 where the type has none */
+	uint16_t index;     /* kernel index: valid until the set is destroyed, and across swaps */
+	bool timeout, counters, comment; /* extensions */
+	uint32_t default_timeout;
+	uint64_t maxelem;
+	uint32_t entries;   /* as the kernel counts: expired ones not yet collected included */
+	uint32_t references;
+};
+
+/* -ENOENT if there is none. */
+int sets_info(struct sets *sets, const char *name, struct set_info *ret);
+
+/* A whitelist set: hash:net, timeout 0 counters comment, maxelem 4294967295. @hint: entries expected. -EEXIST. */
+int sets_create_net(struct sets *sets, const char *name, uint8_t family, uint32_t hint);
+/* The gate: list:set with timeout (default 60) and comment. -EEXIST. */
+int sets_create_gate(struct sets *sets, const char *name);
+/* Whether an existing set is exactly what sets_create_net() makes. */
+bool set_info_is_ours(const struct set_info *info, uint8_t family);
+
+/* Adds @n entries in as few messages as possible. @exclusive: an entry that exists already is -EEXIST; otherwise it is
+ * replaced, with its timeout and comment. On an error *done (may be NULL) says how many of them are in. Timeouts are made of
+ * entry.until at @now. */
+int sets_add(struct sets *sets, const char *name, const struct entry *entries, size_t n, bool exclusive, uint64_t now,
+	     size_t *done);
+int sets_del(struct sets *sets, const char *name, const struct cidr *net); /* -ENOENT if it is not in */
+/* 1, 0 or negative. A whole address is looked up as a packet would be (covered counts); a network exactly. */
+int sets_test(struct sets *sets, const char *name, const struct cidr *net);
+/* A packet's address with the name of a member set as a member of a list:set: 1, 0 or negative. */
+int sets_test_member(struct sets *sets, const char *gate, const char *member);
+/* Seconds left of a member: 0 if it is not in (any more), or negative errno. @comment (may be NULL): ENTRY_KERNEL_COMMENT. */
+int sets_member_left(struct sets *sets, const char *gate, const char *member, char *comment);
+/* Both members in one message. */
+int sets_add_members(struct sets *sets, const char *gate, const char *const *members, size_t n, uint32_t timeout,
+		     const char *comment);
+
+/* Calls @each for every entry (until is computed from what is left, unless the comment says until=); a non-zero answer
+ * ends the dump and is returned. @each must not use @sets. -EINTR is handled inside. */
+int sets_dump(struct sets *sets, const char *name, uint64_t now, int (*each)(const struct entry *entry, void *user), void *user);
+
+int sets_swap(struct sets *sets, const char *a, const char *b);
+int sets_flush(struct sets *sets, const char *name);
+/* Retries for at most 200 ms while the kernel still holds a reference of rules deleted a moment ago. */
+int sets_destroy(struct sets *sets, const char *name);
+/* Calls @each for the name of every set of this namespace. */
+int sets_names(struct sets *sets, int (*each)(const char *name, void *user), void *user);
+
+/* The resolver that nftcodec needs. Valid as long as @sets. */
+struct codec_sets sets_resolver(struct sets *sets);

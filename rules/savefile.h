@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Ruleset <-> the text of iptables-save and ip6tables-save.
+ */
+#include "rules/diag.h"
+#include "rules/ruleset.h"
+
+#define SAVEFILE_SIZE_MAX (8u << 20)
+#define SAVEFILE_RULE_MAX 2048 /* bytes of one printed rule */
+
+/* "-A CHAIN …" exactly as iptables-save (family NFPROTO_IPV4) or ip6tables-save (NFPROTO_IPV6) prints the rule, without
+ * newline; opaque parts as "[text]". Returns the length or -ENOSPC (@ret is then cut, but terminated). */
+int savefile_print_rule(const struct rule *rule, const char *chain, uint8_t family, char *ret, size_t size);
+
+/* Reads a whole file into @into, tables of @family. What is not understood becomes opaque with its text; what is no
+ * iptables-save at all is -EINVAL with the line in @diag, and @into is as before. */
+int savefile_parse(const char *text, size_t len, uint8_t family, struct ruleset *into, struct diag *diag);
+
+/*
+ * The text of @old (may be empty) with our part replaced by @ours (as compile() makes it; NULL: our part is taken out and
+ * base policies that are not POLICY_KEEP in @policies are set): our chains, the policies of INPUT and FORWARD, and our jump
+ * last among the rules of its base chain. Every line of others stays byte-identical and in its order. The caller frees *ret.
+ * -EINVAL with @diag where @old is no iptables-save text: nothing may then be written over it.
+ */
+struct savefile_policies {
+	uint8_t input, forward; /* NF_ACCEPT, NF_DROP, POLICY_KEEP */
+};
+int savefile_merge(const char *old, size_t len, uint8_t family, const struct ruleset *ours,
+		   const struct savefile_policies *policies, char **ret, struct diag *diag);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The text that `ipset save` prints and `ipset restore` reads, a line at a time: one value for /etc/iptables/ipsets as a
+ * journal, for `import` and for `why --files`. Elements other than networks (foreign types) keep their text.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rules/diag.h"
+#include "rules/entry.h"
+
+#define SETFILE_LINE_MAX 1023  /* longer lines are split by ipset and the rest runs as a command */
+#define SETFILE_BLOCK 4096     /* no record of ours crosses a multiple of it: full disks tear there */
+
+enum set_line_kind {
+	SET_LINE_EMPTY,  /* blank, or a comment (#) */
+	SET_LINE_CREATE,
+	SET_LINE_ADD,
+	SET_LINE_DEL,
+	SET_LINE_COMMIT,
+	SET_LINE_OTHER,  /* flush, destroy, …: a command that we do not read */
+};
+
+struct set_line {
+	enum set_line_kind kind;
+	char set[SET_NAME_MAX + 1];  /* CREATE, ADD, DEL */
+	char type[32];               /* CREATE: "hash:net" */
+	uint8_t family;              /* CREATE: AF_INET or AF_INET6, 0 where the type has none */
+	bool has_timeout;            /* CREATE: the set knows timeouts; ADD: one was given */
+	bool comment_ext, counters_ext; /* CREATE */
+	uint32_t timeout;            /* seconds */
+	uint64_t maxelem;            /* CREATE; 0 if not given */
+	bool is_net;                 /* ADD, DEL: entry.net holds the element */
+	bool nomatch;                /* ADD */
+	struct entry entry;          /* ADD, DEL; until comes from the comment alone (the caller knows the clock) */
+};
+
+/* One line without its newline (a trailing CR is allowed, as ipset allows it). Returns 0 or -EINVAL with @diag
+ * (line left 0: the caller counts). Never reads past @len. */
+int setfile_parse_line(const char *line, size_t len, struct set_line *ret, struct diag *diag);
+
+/* The `create` line of a whitelist (hash:net with timeout, comment, counters, maxelem 4294967295), newline included.
+ * It never changes for a set: `ipset restore -exist` aborts where a header differs from the kernel's. */
+int setfile_format_create(const char *set, uint8_t family, char *ret, size_t size);
+/* `add SET NET timeout N comment "…"` with its newline; N relative to @now. Returns the length, or -ETIME (over), -ENOSPC. */
+int setfile_format_add(const char *set, const struct entry *entry, uint64_t now, char *ret, size_t size);
+int setfile_format_del(const char *set, const struct cidr *net, char *ret, size_t size);
