@@ -57,7 +57,7 @@ static int set_ssh_ports(struct policy *policy, const char *value, struct diag *
 			return WRONG(diag, word - value, "port %s stands here twice", quoted);
 	}
 	if (r < 0)
-		return WRONG(diag, rest - value, "a comma that parts nothing");
+		return WRONG(diag, rest - value, "a comma with no word on one side");
 	if (policy->n_ssh_ports == 0)
 		return WRONG(diag, 0, "expected \"auto\" or ports, found nothing");
 	return 0;
@@ -80,7 +80,7 @@ static int set_trust(struct policy *policy, const char *value, struct diag *diag
 		snprintf(name, sizeof(name), "%.*s", (int)len, word);
 		if (strcmp(name, "lo") == 0)
 			return WRONG(diag, word - value, "\"lo\" is always trusted, leave it out");
-		if (name[len - 1] == '+')
+		if (name[len - 1] == '+' || name[len - 1] == '*')
 			return WRONG(diag, word - value, "%s is a pattern, expected whole names of interfaces", quoted);
 		if (len >= IFNAMSIZ)
 			return WRONG(diag, word - value, "%s is too long for an interface (%d bytes at most)", quoted,
@@ -93,7 +93,7 @@ static int set_trust(struct policy *policy, const char *value, struct diag *diag
 		if (policy->n_trust == n)
 			return WRONG(diag, word - value, "%s stands here twice", quoted);
 	}
-	return r < 0 ? WRONG(diag, rest - value, "a comma that parts nothing") : 0;
+	return r < 0 ? WRONG(diag, rest - value, "a comma with no word on one side") : 0;
 }
 
 static int set_timeout(struct policy *policy, const char *value, struct diag *diag)

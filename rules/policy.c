@@ -79,7 +79,7 @@ bool policy_is_interface(const char *name)
 	for (size_t i = 0; i < len; i++) /* printable ASCII without the blank */
 		if (name[i] <= ' ' || name[i] >= 0x7f || strchr("/:\"'\\,;#", name[i]))
 			return false;
-	return name[len - 1] != '+';
+	return name[len - 1] != '+' && name[len - 1] != '*';
 }
 
 int policy_add_trust(struct policy *policy, const char *name)
