@@ -11,7 +11,8 @@
 #define TRUST_LINE "trust     ="
 
 /* Whatever may be trusted can be written down. */
-_Static_assert(sizeof(TRUST_LINE) - 1 + POLICY_TRUST_MAX * IFNAMSIZ <= CONF_LINE_MAX, "a line of fwd.conf is too short");
+_Static_assert(sizeof(TRUST_LINE) - 1 + POLICY_TRUST_MAX * IFNAMSIZ <= CONF_LINE_MAX,
+	       "a line of fwd.conf is too short");
 
 /* -EINVAL, having said what is wrong with a value @offset bytes into it. The name is put in front by conf_key(). */
 #define WRONG(diag, offset, ...) (diag_set(diag, 0, (unsigned)(offset) + 1, __VA_ARGS__), -EINVAL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fwd.conf: whatever the bytes, an answer; what is taken comes back from its own canonical text, and every refusal says where
- * and why in printable text.
+ * fwd.conf: whatever the bytes, an answer; what is taken comes back from its own canonical text, and every refusal
+ * says where and why in printable text.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs one fuzz target over files, and over the files of directories, without a fuzzer. An input that is not right ends in an
- * abort, by the target itself or by a sanitizer; its name is the last that was told. No input at all is a failure.
+ * Runs one fuzz target over files, and over the files of directories, without a fuzzer. An input that is not right
+ * ends in an abort, by the target itself or by a sanitizer; its name is the last that was told. No input at all is a
+ * failure.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +19,7 @@ static unsigned inputs;
 static int replay_file(const char *path, size_t size)
 {
 	FILE *file = fopen(path, "r");
-	uint8_t *data = malloc(size ? size : 1); /* no byte more than the file has: the sanitizer sees the step beyond it */
+	uint8_t *data = malloc(size ? size : 1); /* just as much: the sanitizer sees the step beyond */
 	size_t n;
 
 	if (!file || !data || (n = fread(data, 1, size, file)) != size) {

@@ -47,8 +47,10 @@ static void addresses(void **state)
 	static const char *const refused[] = {
 		"", " ", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.4 ", " 1.2.3.4", "+1.2.3.4", "1..2.3", "0x7f.0.0.1",
 		"01.2.3.4", "1.2.3.04", "010.0.0.1", "00.0.0.0", "1.2.3.4/24", "2130706433", "localhost", "1,2,3,4",
-		"::ffff:1.2.3.4", "::ffff:102:304", "0:0:0:0:0:ffff:1.2.3.4", "::FFFF:0.0.0.0", "fe80::1%lo", "fe80::1%1",
-		":", ":::", "1::2::3", "12345::", "::g", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "[::1]", "::1 ", "::01.2.3.4",
+		"::ffff:1.2.3.4", "::ffff:102:304", "0:0:0:0:0:ffff:1.2.3.4", "::FFFF:0.0.0.0", "fe80::1%lo",
+		"fe80::1%1",
+		":", ":::", "1::2::3", "12345::", "::g", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "[::1]", "::1 ",
+		"::01.2.3.4",
 	};
 	static const char *const taken[] = {
 		"0.0.0.0", "255.255.255.255", "10.0.0.1", "::", "::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
@@ -95,8 +97,10 @@ static void networks(void **state)
 		{ "2001:db8:ff00::/39", "2001:db8:fe00::/39", true },
 	};
 	static const char *const refused[] = {
-		"", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/08", "10.0.0.0/00",
-		"10.0.0.0/8 ", "10.0.0.0/ 8", "10.0.0.0 /8", "10.0.0.0/8/8", "10.0.0.0/0x8", "10.0.0.0/4294967296", "10.0.0.0/264",
+		"", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/08",
+		"10.0.0.0/00",
+		"10.0.0.0/8 ", "10.0.0.0/ 8", "10.0.0.0 /8", "10.0.0.0/8/8", "10.0.0.0/0x8", "10.0.0.0/4294967296",
+		"10.0.0.0/264",
 		"10.0.0.0/255.0.0.0", "10/8", "010.0.0.0/8", "::ffff:1.2.3.4/128", "::ffff:0:0/96", "fe80::%lo/64",
 		"1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111:1111/8",
 	};
@@ -133,10 +137,12 @@ static void containing(void **state)
 		  "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8:8000::" },
 		{ "::1/128", "::1", "::1", "::", "::2" },
 	};
-	struct cidr four = network("0.0.0.0/0"), six = network("::/0");
+	struct cidr four = network("0.0.0.0/0"), six = network("::/0"), half = network("0.0.0.0/1");
 	struct addr addr;
 
 	(void)state;
+	assert_true(cidr_covers(&four, &half));
+	assert_false(cidr_covers(&half, &four)); /* though it holds its first address */
 	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++) {
 		struct cidr net = network(edges[i].net);
 		struct addr first = address(edges[i].first), last = address(edges[i].last);
@@ -165,7 +171,8 @@ static void containing(void **state)
 static void ordering(void **state)
 {
 	static const char *const ascending[] = {
-		"0.0.0.0/0", "0.0.0.0/1", "0.0.0.0", "9.255.255.255", "10.0.0.0/8", "10.0.0.0/9", "10.0.0.0", "200.0.0.0/8",
+		"0.0.0.0/0", "0.0.0.0/1", "0.0.0.0", "9.255.255.255", "10.0.0.0/8", "10.0.0.0/9", "10.0.0.0",
+		"200.0.0.0/8",
 		"255.255.255.255", "::/0", "::", "::1", "7fff::/16", "8000::/1", "ffff::/16",
 	};
 	const size_t n = sizeof(ascending) / sizeof(ascending[0]);
@@ -182,7 +189,8 @@ static void ordering(void **state)
 	}
 }
 
-/* The sum of two addresses is not needed: one network begins where the other ends if the last address plus one says so. */
+/* The sum of two addresses is not needed: one network begins where the other ends if the last address plus one says
+ * so. */
 static bool follows(const struct addr *last, const struct addr *first)
 {
 	struct addr next = *last;
@@ -194,8 +202,9 @@ static bool follows(const struct addr *last, const struct addr *first)
 }
 
 /*
- * Exact: the networks lie end to end from @from to @to. Minimal: each is as wide as any network of the range that holds its
- * addresses (its parent reaches out of the range), and a cover needs at least one network for each of these.
+ * Exact: the networks lie end to end from @from to @to. Minimal: each is as wide as any network of the range that
+ * holds its addresses (its parent reaches out of the range), and a cover needs at least one network for each of
+ * these.
  */
 static size_t check_range(const struct addr *from, const struct addr *to)
 {

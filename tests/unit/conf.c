@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fwd.conf. Texts and what comes of them stand in tests/golden/conf: NAME.in with NAME.ok (the canonical text) or NAME.err
- * ("line:column: what is wrong"). `UPDATE=1 meson test -C build conf` writes the answers anew; read the diff.
+ * fwd.conf. Texts and what comes of them stand in tests/golden/conf: NAME.in with NAME.ok (the canonical text) or
+ * NAME.err ("line:column: what is wrong"). `UPDATE=1 meson test -C build conf` writes the answers anew; read the
+ * diff.
  */
 #include <dirent.h>
 #include <errno.h>

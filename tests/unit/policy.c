@@ -60,7 +60,8 @@ static void ssh_ports(void **state)
 static void trust(void **state)
 {
 	static const char *const refused[] = {
-		"", ".", "..", "lo", "a/b", "a b", "a:b", "a\tb", "wg+", "+", "wg*", "0123456789abcdef", "a\"b", "a'b", "a\\b", "a,b", "#a",
+		"", ".", "..", "lo", "a/b", "a b", "a:b", "a\tb", "wg+", "+", "wg*", "0123456789abcdef", "a\"b",
+		"a'b", "a\\b", "a,b", "#a",
 		";a", "a\x7f", "\xc3\xa4",
 	};
 	struct policy policy;
@@ -270,7 +271,8 @@ static void narrower_ports(void **state)
 		{ { { IPPROTO_TCP, 8006, 8010 }, { IPPROTO_TCP, 8000, 8005 }, { IPPROTO_UDP, 1, 53 } }, 3, NULL },
 		{ { { IPPROTO_TCP, 8009, 9000 }, { IPPROTO_TCP, 8004, 8008 }, { IPPROTO_TCP, 7000, 8006 },
 		    { IPPROTO_UDP, 53, 60 } }, 4, NULL },
-		{ { { IPPROTO_TCP, 8000, 8005 }, { IPPROTO_TCP, 8007, 8010 }, { IPPROTO_UDP, 53, 53 } }, 3, "tcp/8006" },
+		{ { { IPPROTO_TCP, 8000, 8005 }, { IPPROTO_TCP, 8007, 8010 },
+		{ IPPROTO_UDP, 53, 53 } }, 3, "tcp/8006" },
 		{ { { IPPROTO_TCP, 8000, 8009 }, { IPPROTO_UDP, 53, 53 } }, 2, "tcp/8010" },
 		{ { { IPPROTO_TCP, 8001, 8010 }, { IPPROTO_UDP, 53, 53 } }, 2, "tcp/8000" },
 		{ { { IPPROTO_TCP, 8000, 8010 }, { IPPROTO_TCP, 53, 53 } }, 2, "udp/53" },

@@ -20,7 +20,7 @@ static void quoting(void **state)
 	assert_string_equal(word_quote("abc", 2, quoted), "\"ab\"");
 	assert_string_equal(word_quote("", 0, quoted), "\"\"");
 	assert_string_equal(word_quote("a\x1b\0\xc3\xa4 ~", 7, quoted), "\"a\\x1b\\x00\\xc3\\xa4 ~\"");
-	for (size_t len = 0; len < sizeof(word); len++) { /* every length, of what takes one byte and of what takes four */
+	for (size_t len = 0; len < sizeof(word); len++) { /* bytes that take one, and that take four */
 		memset(word, 'x', len);
 		word_quote(word, len, quoted);
 		assert_in_range(strlen(quoted), 2, WORD_QUOTED_MAX - 1);
@@ -65,9 +65,11 @@ static void numbers(void **state)
 		int r;
 		unsigned number;
 	} rows[] = {
-		{ "0", 0, 0 }, { "1", 0, 1 }, { "65535", 0, 65535 }, { "65536", -ERANGE, 7 }, { "99999999999999999999999", -ERANGE, 7 },
+		{ "0", 0, 0 }, { "1", 0, 1 }, { "65535", 0, 65535 }, { "65536", -ERANGE, 7 },
+		{ "99999999999999999999999", -ERANGE, 7 },
 		{ "18446744073709551617", -ERANGE, 7 }, { "", -EINVAL, 7 }, { "01", -EINVAL, 7 }, { "00", -EINVAL, 7 },
-		{ "-1", -EINVAL, 7 }, { "+1", -EINVAL, 7 }, { "1x", -EINVAL, 7 }, { "0x1", -EINVAL, 7 }, { " 1", -EINVAL, 7 },
+		{ "-1", -EINVAL, 7 }, { "+1", -EINVAL, 7 }, { "1x", -EINVAL, 7 }, { "0x1", -EINVAL, 7 },
+		{ " 1", -EINVAL, 7 },
 		{ "99999999999x", -EINVAL, 7 },
 	};
 
@@ -87,9 +89,11 @@ static void near_misses(void **state)
 	static const struct {
 		const char *word, *near;
 	} rows[] = {
-		{ "ssh", "ssh" }, { "SSH", "ssh" }, { "shs", "ssh" }, { "sshh", "ssh" }, { "sh", "ssh" }, { "ssh_port", "ssh-ports" },
+		{ "ssh", "ssh" }, { "SSH", "ssh" }, { "shs", "ssh" }, { "sshh", "ssh" }, { "sh", "ssh" },
+		{ "ssh_port", "ssh-ports" },
 		{ "trsut", "trust" }, { "trusted", "trust" }, { "tiemout", "timeout" }, { "timeouts", "timeout" },
-		{ "", NULL }, { "drift", NULL }, { "ports", NULL }, { "container", NULL }, { "s", NULL }, { "xyz", NULL },
+		{ "", NULL }, { "drift", NULL }, { "ports", NULL }, { "container", NULL }, { "s", NULL },
+		{ "xyz", NULL },
 		{ "sshsshsshsshsshsshsshsshsshsshsshsshsshsshsshsshsshsshsshsshssh", NULL },
 	};
 
