@@ -27,7 +27,8 @@ struct line {
 };
 
 /* Begins the chains of both hooks. Errors about live flows come first, whichever end they concern; then the answers to
- * what began here. Never plain ESTABLISHED: an inbound flow must be judged by every packet, or revoking would not cut it. */
+ * what began here. Never plain ESTABLISHED: an inbound flow must be judged by every packet, or to revoke would not cut
+ * it. */
 static const struct line answers[] = {
 	{ .proto = ICMP_PROTO, .states = CT_RELATED, .target = TARGET_ACCEPT },
 	{ .states = CT_RELATED | CT_ESTABLISHED, .reply = true, .target = TARGET_ACCEPT },
@@ -35,9 +36,9 @@ static const struct line answers[] = {
 	{ 0 },
 };
 
-/* What a host needs whoever asks. Path MTU stands before INVALID, for that is what conntrack calls a report about a flow
- * that it does not track; neighbour discovery, router messages and MLD it leaves UNTRACKED. Hop limit 255 can only come
- * from the own link: no router forwards it. MLD comes with hop limit 1. */
+/* What a host needs whoever asks. Path MTU stands before INVALID, for that is what conntrack calls a report about a
+ * flow that it does not track; neighbour discovery, router messages and MLD it leaves UNTRACKED. Hop limit 255 can only
+ * come from the own link: no router forwards it. MLD comes with hop limit 1. */
 static const struct line services[] = {
 	{ .family = AF_INET, .proto = IPPROTO_ICMP, .icmp_type = 3, .icmp_code = 4, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 2, .target = TARGET_ACCEPT },
@@ -193,9 +194,11 @@ static void add_ssh(struct builder *b, const struct policy *policy)
 	if (policy->ssh != SSH_ANYONE)
 		return;
 	for (size_t i = 0; i < policy->n_ssh_ports; i++) {
+		struct port_span port = { policy->ssh_ports[i], policy->ssh_ports[i] };
+
 		begin_rule(b, TARGET_ACCEPT, NULL);
 		add_match(b, MATCH_PROTO)->u.proto = IPPROTO_TCP;
-		add_match(b, MATCH_TCP)->u.ports.dport = (struct port_span){ policy->ssh_ports[i], policy->ssh_ports[i] };
+		add_match(b, MATCH_TCP)->u.ports.dport = port;
 	}
 }
 
@@ -368,7 +371,8 @@ int compile(const struct wish *wish, struct ruleset **ret)
 {
 	struct ruleset *ruleset = ruleset_new();
 
-	if (!ruleset || compile_family(ruleset, NFPROTO_IPV4, wish) < 0 || compile_family(ruleset, NFPROTO_IPV6, wish) < 0) {
+	if (!ruleset || compile_family(ruleset, NFPROTO_IPV4, wish) < 0 ||
+	    compile_family(ruleset, NFPROTO_IPV6, wish) < 0) {
 		ruleset_free(ruleset);
 		return -ENOMEM;
 	}
