@@ -57,7 +57,8 @@ static struct mark add_step(struct walk *walk, const struct verdict_step *step)
 
 static void add_end(struct end *end, const struct mark *decides, const struct mark *doubt)
 {
-	if (!end->possible || (end->doubt.set && !doubt->set))
+	/* the first doubt on the main way is the one to name; numbers count along it */
+	if (!end->possible || (end->doubt.set && (!doubt->set || doubt->number < end->doubt.number)))
 		*end = (struct end){ .possible = true, .decides = *decides, .doubt = *doubt };
 }
 
