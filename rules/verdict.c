@@ -16,9 +16,8 @@
  * happen. Exactly one outcome of a chain has none (the main way); what else is possible is blamed on its doubt.
  */
 #define DEPTH_MAX 16 /* NFT_JUMP_STACK_SIZE: deeper chains are not loaded by the kernel */
-#define STEPS_KEPT (VERDICT_STEPS_MAX - 1) /* the last slot is for the step that decides or makes the doubt */
 
-/* A step with its number: beyond STEPS_KEPT it lives on in its mark only. */
+/* A step with its number: from VERDICT_STEPS_MAX on it lives in its mark only. */
 struct mark {
 	bool set;
 	size_t number;
@@ -41,7 +40,7 @@ struct walk {
 	set_lookup *lookup;
 	void *user;
 	struct verdict_way *way;
-	size_t n_steps;  /* taken; those beyond STEPS_KEPT are not in way */
+	size_t n_steps;  /* taken; way has the first VERDICT_STEPS_MAX */
 	unsigned visits, depth;
 	struct mark lost; /* set: VERDICT_VISITS_MAX is reached, nothing more can be told */
 };
@@ -50,7 +49,7 @@ static struct mark add_step(struct walk *walk, const struct verdict_step *step)
 {
 	struct mark mark = { .set = true, .number = walk->n_steps++, .step = *step };
 
-	if (mark.number < STEPS_KEPT)
+	if (mark.number < VERDICT_STEPS_MAX)
 		walk->way->steps[mark.number] = *step;
 	return mark;
 }
@@ -78,39 +77,37 @@ static void add_every_end(struct ends *ends, const struct mark *decides, const s
 static void walk_chain(struct walk *walk, const struct table *table, const struct chain *chain, struct mark doubt,
 		       struct ends *ret);
 
-/* The ends of the chain that @here jumps to. */
-static void follow(struct walk *walk, const struct mark *here, const struct mark *doubt, struct ends *ret)
+/* NULL: the kernel would not load it, and nobody knows what it does. */
+static const struct chain *target_chain(const struct walk *walk, const struct verdict_step *step)
 {
-	const struct table *table = here->step.table;
-	const char *name = here->step.chain->rules[here->step.rule].target.chain;
-	const struct chain *chain = name ? table_find_chain(table, name) : NULL;
+	const char *name = step->chain->rules[step->rule].target.chain;
 
-	if (!chain || walk->depth == DEPTH_MAX) { /* the kernel would not load it */
-		add_every_end(ret, here, doubt->set ? doubt : here);
-		return;
-	}
-	walk->depth++;
-	walk_chain(walk, table, chain, *doubt, ret);
-	walk->depth--;
+	return name && walk->depth < DEPTH_MAX ? table_find_chain(step->table, name) : NULL;
 }
 
 /* A rule that matches, or may. @doubt is what this rule is reached by, and becomes what the next one is reached by.
  * Whether the walk through this chain ends here. */
 static bool walk_rule(struct walk *walk, struct verdict_step *step, struct mark *doubt, struct ends *ret)
 {
-	const struct target *target = &step->chain->rules[step->rule].target;
+	enum target_kind kind = step->chain->rules[step->rule].target.kind;
+	const struct chain *chain = NULL;
 	struct ends there = { 0 };
 	struct mark here, why;
 	bool sure = step->certain;
 
-	if (target->kind == TARGET_NONE || target->kind == TARGET_NFLOG || target->kind == TARGET_LOG)
+	if (kind == TARGET_NONE || kind == TARGET_NFLOG || kind == TARGET_LOG)
 		return false;
-	if (target->kind == TARGET_OPAQUE)
+	if (kind == TARGET_JUMP || kind == TARGET_GOTO) {
+		chain = target_chain(walk, step);
+		if (!chain)
+			kind = TARGET_OPAQUE;
+	}
+	if (kind == TARGET_OPAQUE)
 		sure = false;
 	step->certain = sure && !doubt->set;
 	here = add_step(walk, step);
 	why = doubt->set || sure ? *doubt : here;
-	switch (target->kind) {
+	switch (kind) {
 	case TARGET_ACCEPT:
 		add_end(&ret->accept, &here, &why);
 		return sure;
@@ -128,10 +125,12 @@ static bool walk_rule(struct walk *walk, struct verdict_step *step, struct mark 
 		add_every_end(ret, &here, &why);
 		return false;
 	}
-	follow(walk, &here, &why, &there);
+	walk->depth++;
+	walk_chain(walk, step->table, chain, why, &there);
+	walk->depth--;
 	merge_end(&ret->accept, &there.accept);
 	merge_end(&ret->drop, &there.drop);
-	if (target->kind == TARGET_GOTO) {
+	if (kind == TARGET_GOTO) {
 		merge_end(&ret->fall, &there.fall);
 		return sure;
 	}
@@ -219,18 +218,19 @@ static bool next_base(const struct ruleset *ruleset, const struct packet *packet
 	return best.chain;
 }
 
+/* Where the step that decides or makes the doubt stands for good: in the last place, if it came too late for one. */
 static const struct verdict_step *keep_step(struct walk *walk, const struct mark *mark)
 {
 	struct verdict_way *way = walk->way;
 
-	way->truncated = walk->n_steps > STEPS_KEPT;
-	way->n_steps = way->truncated ? STEPS_KEPT : walk->n_steps;
+	way->truncated = walk->n_steps > VERDICT_STEPS_MAX;
+	way->n_steps = way->truncated ? VERDICT_STEPS_MAX : walk->n_steps;
 	if (!mark->set)
 		return NULL;
 	if (mark->number < way->n_steps)
 		return &way->steps[mark->number];
-	way->steps[way->n_steps] = mark->step;
-	return &way->steps[way->n_steps++];
+	way->steps[way->n_steps - 1] = mark->step;
+	return &way->steps[way->n_steps - 1];
 }
 
 static bool is_policy(const struct mark *mark)
