@@ -47,7 +47,7 @@ int file_read(const char *path, size_t max, char **ret, size_t *len)
 		r = -errno;
 	else if (!S_ISREG(st.st_mode))
 		r = -EINVAL;
-	else if ((uintmax_t)st.st_size > max)
+	else if ((size_t)st.st_size > max)
 		r = -EFBIG;
 	else if (!(text = malloc((size_t)st.st_size + 2)))
 		r = -ENOMEM;

@@ -185,7 +185,7 @@ static int put_step(struct batch *batch, const struct step *step, const struct c
  * returns; BATCH_END is acknowledged by new kernels only, so a GETGEN behind it marks the end. */
 static int batch_answers(struct kernel *kernel, const struct batch *batch, uint32_t barrier, struct diag *diag)
 {
-	char buf[MNL_SOCKET_BUFFER_SIZE];
+	char buf[8192]; /* errors echo the message that failed */
 	int first = 0;
 
 	for (;;) {

@@ -14,6 +14,7 @@
 
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/inspect.h"
+#include "fwd/daemon/status.h"
 #include "rules/compile.h"
 #include "rules/conf.h"
 

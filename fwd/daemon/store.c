@@ -100,6 +100,8 @@ static int read_key(const char *section, const char *name, const char *value, st
 {
 	struct reading *reading = user;
 
+	if (strcmp(section, "state") == 0 && !name)
+		return 0;
 	if (strcmp(section, "state") == 0)
 		return read_state_key(name, value, reading, diag);
 	return conf_key(&reading->confirmed.policy, section, name, value, diag);
