@@ -2,8 +2,10 @@
 /*
  * Encoded rules through the real kernel and back, in a network namespace of this program's own.
  *
- *   codec        the test
- *   codec dump   no test: prints the rules of the namespace that it is started in, as data for tests/golden/nft
+ *   codec                    the test
+ *   codec through COMMAND    the same, with the command (of sh, FAMILY is 4 or 6) run in the namespace before rules are read
+ *                            back: it may save and restore them by an iptables of another version
+ *   codec dump               no test: prints the rules of the namespace that it is started in, for tests/golden/nft
  */
 #include <errno.h>
 #include <sched.h>
@@ -39,6 +41,7 @@
 static struct mnl_socket *netlink;
 static uint32_t sequence;
 static uint16_t set_indexes[RANDOM_SETS];
+static const char *between; /* a command, or NULL */
 
 static int set_index(const char *name, uint16_t *ret, void *user)
 {
@@ -116,7 +119,7 @@ static int index_attr(const struct nlmsghdr *message, void *user)
 	return MNL_CB_OK;
 }
 
-static void sets_create(void)
+static void sets_create(uint8_t family)
 {
 	char buffer[4096], name[8];
 
@@ -128,7 +131,7 @@ static void sets_create(void)
 		message = ipset_message(buffer, IPSET_CMD_CREATE, name);
 		mnl_attr_put_strz(message, IPSET_ATTR_TYPENAME, "hash:net");
 		mnl_attr_put_u8(message, IPSET_ATTR_REVISION, 6);
-		mnl_attr_put_u8(message, IPSET_ATTR_FAMILY, NFPROTO_IPV4);
+		mnl_attr_put_u8(message, IPSET_ATTR_FAMILY, family);
 		nest = mnl_attr_nest_start(message, IPSET_ATTR_DATA);
 		mnl_attr_nest_end(message, nest);
 		if (mnl_socket_sendto(netlink, message, message->nlmsg_len) < 0 || answers(sequence, NULL, NULL) < 0)
@@ -324,6 +327,11 @@ static unsigned through_kernel(uint8_t family, const struct rule *rules, size_t 
 			exit(1);
 		}
 	}
+	setenv("FAMILY", family == NFPROTO_IPV4 ? "4" : "6", 1);
+	if (between && system(between) != 0) {
+		errno = 0;
+		die(between);
+	}
 	if (rules_dump(family, compare, &dump) < 0)
 		die("dump");
 	if (dump.seen != n)
@@ -410,7 +418,7 @@ static void other_rules(struct rule *rules, size_t *n)
 	for (unsigned len = 1; len < IFNAMSIZ; len++) {
 		match = rule_add_match(rule_begin(rules, n, 0), len & 1 ? MATCH_IIF : MATCH_OIF);
 		memset(match->u.iface.name, 'a', len);
-		match->u.iface.prefix = len % 3 == 0;
+		match->u.iface.prefix = len % 3 == 0 && len < IFNAMSIZ - 1;
 	}
 	for (unsigned bit = 0; bit < 9; bit++) {
 		match = rule_add_match(rule_begin(rules, n, 0), MATCH_CONNTRACK);
@@ -439,6 +447,26 @@ static void rules_free(struct rule *rules, size_t n)
 		rule_clear(&rules[i]);
 }
 
+static void socket_open(void)
+{
+	struct timeval patience = { .tv_sec = 10 };
+
+	netlink = mnl_socket_open(NETLINK_NETFILTER);
+	if (!netlink || mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0)
+		skip("netfilter's netlink");
+	/* a kernel that does not answer is a failure, not a hanging test */
+	if (setsockopt(mnl_socket_get_fd(netlink), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		die("SO_RCVTIMEO");
+}
+
+/* A namespace of our own for each family: the sets have the same names in both. */
+static void space_begin(void)
+{
+	if (unshare(CLONE_NEWNET) < 0)
+		skip("a network namespace of my own");
+	socket_open();
+}
+
 static unsigned family_test(uint8_t family)
 {
 	static struct rule rules[RULES_RANDOM];
@@ -446,6 +474,8 @@ static unsigned family_test(uint8_t family)
 	unsigned wrong;
 	size_t n = 0;
 
+	space_begin();
+	sets_create(family);
 	tables_create(family);
 	ports_rules(rules, &n);
 	nets_rules(rules, &n, family);
@@ -458,6 +488,7 @@ static unsigned family_test(uint8_t family)
 		random_rule(&state, family, TARGET_CHAIN, &rules[n]);
 	wrong += through_kernel(family, rules, n, "random");
 	rules_free(rules, n);
+	mnl_socket_close(netlink);
 	return wrong;
 }
 
@@ -487,19 +518,11 @@ static int print_rule(const struct nlmsghdr *message, void *user)
 
 int main(int argc, char **argv)
 {
-	bool dump = argc == 2 && strcmp(argv[1], "dump") == 0;
-	struct timeval patience = { .tv_sec = 10 };
-
-	if (!dump && unshare(CLONE_NEWNET) < 0)
-		skip("a network namespace of my own");
-	netlink = mnl_socket_open(NETLINK_NETFILTER);
-	if (!netlink || mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0)
-		skip("netfilter's netlink");
-	/* a kernel that does not answer is a failure, not a hanging test */
-	if (setsockopt(mnl_socket_get_fd(netlink), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-		die("SO_RCVTIMEO");
-	if (dump)
+	if (argc == 2 && strcmp(argv[1], "dump") == 0) {
+		socket_open();
 		return rules_dump(AF_UNSPEC, print_rule, NULL) < 0;
-	sets_create();
+	}
+	if (argc == 3 && strcmp(argv[1], "through") == 0)
+		between = argv[2];
 	return family_test(NFPROTO_IPV4) + family_test(NFPROTO_IPV6) ? 1 : 0;
 }
