@@ -35,8 +35,10 @@ int codec_proto(struct decoder *d, uint8_t proto, bool inverted)
 			return 0;
 		}
 	}
-	if (match || proto == 0)
+	if (match || proto == 0) {
+		d->native = true;
 		return codec_opaque(d, "meta l4proto %s%u", inverted ? "!= " : "", proto);
+	}
 	match = rule_add_match(d->rule, MATCH_PROTO);
 	if (!match)
 		return -ENOMEM;
@@ -70,7 +72,7 @@ static int iface_match(struct decoder *d, const struct load *load, bool inverted
 	for (uint32_t i = 0; i < len; i++)
 		known = known && load->mask[i] == 0xff && (i < used || data[i] == 0);
 	if (!known)
-		return codec_opaque(d, "%s", load->name);
+		return codec_unread(d, load);
 	match = rule_add_match(d->rule, load->key == NFT_META_IIFNAME ? MATCH_IIF : MATCH_OIF);
 	if (!match)
 		return -ENOMEM;
@@ -118,7 +120,7 @@ static int meta_compare(struct decoder *d, const struct load *load, bool inverte
 	if (load->key == NFT_META_IIFNAME || load->key == NFT_META_OIFNAME)
 		return iface_match(d, load, inverted, data, len);
 	if (!unmasked(load, len))
-		return codec_opaque(d, "%s", load->name);
+		return codec_unread(d, load);
 	switch (load->key) {
 	case NFT_META_L4PROTO:
 		return codec_proto(d, data[0], inverted);
@@ -135,7 +137,7 @@ static int meta_compare(struct decoder *d, const struct load *load, bool inverte
 	case NFT_META_OIF:
 		return ifindex_match(d, load, inverted, word_of(data));
 	}
-	return codec_opaque(d, "%s", load->name);
+	return codec_unread(d, load);
 }
 
 static struct match *conntrack_match(struct decoder *d, uint16_t flag, bool inverted)
@@ -157,7 +159,7 @@ static int ct_bits_match(struct decoder *d, const struct load *load, uint32_t an
 
 	if (load->key == NFT_CT_STATUS && !nat) {
 		if (any == 0 || (any & ~STATUS_KNOWN))
-			return codec_opaque(d, "%s", load->name);
+			return codec_unread(d, load);
 		match = conntrack_match(d, CONNTRACK_STATUS, inverted);
 		if (!match)
 			return -ENOMEM;
@@ -165,7 +167,7 @@ static int ct_bits_match(struct decoder *d, const struct load *load, uint32_t an
 		return 0;
 	}
 	if (!nat && (any == 0 || (any & ~NFT_STATES)))
-		return codec_opaque(d, "%s", load->name);
+		return codec_unread(d, load);
 	match = conntrack_match(d, CONNTRACK_STATE, inverted);
 	if (!match)
 		return -ENOMEM;
@@ -187,10 +189,10 @@ static int ct_compare(struct decoder *d, const struct load *load, bool inverted,
 	struct match *match;
 
 	if (len != load->len)
-		return codec_opaque(d, "%s", load->name);
+		return codec_unread(d, load);
 	if (load->key == NFT_CT_DIRECTION) {
 		if (data[0] > 1 || load->mask[0] != 0xff)
-			return codec_opaque(d, "%s", load->name);
+			return codec_unread(d, load);
 		match = conntrack_match(d, CONNTRACK_DIRECTION, false);
 		if (!match)
 			return -ENOMEM;
@@ -204,7 +206,7 @@ static int ct_compare(struct decoder *d, const struct load *load, bool inverted,
 	/* a state is exactly one bit, so equality and a mask of that bit are the same; a status has many */
 	if (one_bit(value) && (mask == value || (load->key == NFT_CT_STATE && (mask & value))))
 		return ct_bits_match(d, load, value, inverted);
-	return codec_opaque(d, "%s", load->name);
+	return codec_unread(d, load);
 }
 
 int codec_compare(struct decoder *d, const struct load *load, uint32_t op, const uint8_t *data, uint32_t len)
@@ -217,5 +219,5 @@ int codec_compare(struct decoder *d, const struct load *load, uint32_t op, const
 		return meta_compare(d, load, inverted, data, len);
 	if (load->kind == LOAD_CT && equality)
 		return ct_compare(d, load, inverted, data, len);
-	return codec_opaque(d, "%s", load->name);
+	return codec_unread(d, load);
 }

@@ -67,6 +67,12 @@ int codec_opaque(struct decoder *d, const char *format, ...)
 	return 0;
 }
 
+int codec_unread(struct decoder *d, const struct load *load)
+{
+	d->native = d->native || !load->printable;
+	return codec_opaque(d, "%s", load->name);
+}
+
 static bool target_logs(enum target_kind kind)
 {
 	return kind == TARGET_LOG || kind == TARGET_NFLOG;
@@ -293,12 +299,27 @@ static int decode_exprs(struct decoder *d, const struct nftnl_rule *nft)
 	return r;
 }
 
+static int decode_nothing(struct rule *ret)
+{
+	struct rule rule = { .native = true };
+	struct decoder d = { .rule = &rule };
+
+	if (codec_opaque(&d, "unknown expressions") < 0 || codec_target(&d, TARGET_OPAQUE, NULL, "unknown") < 0) {
+		rule_clear(&rule);
+		return -ENOMEM;
+	}
+	*ret = rule;
+	return 0;
+}
+
 int nftcodec_decode(const struct nftnl_rule *nft, const struct codec_sets *sets, struct rule *ret)
 {
 	struct rule rule = { 0 };
 	struct decoder d = { .sets = sets, .rule = &rule };
 	int r;
 
+	if (!nft)
+		return decode_nothing(ret);
 	memset(d.owner, -1, sizeof(d.owner));
 	if (nftnl_rule_is_set(nft, NFTNL_RULE_FAMILY))
 		d.family = (uint8_t)nftnl_rule_get_u32(nft, NFTNL_RULE_FAMILY);

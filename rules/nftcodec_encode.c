@@ -84,6 +84,8 @@ static int encode_iface(struct nftnl_rule *nft, const struct match *match)
 
 	if (len == 0 || len == IFNAMSIZ)
 		return -EINVAL;
+	if (match->u.iface.prefix && len == IFNAMSIZ - 1)
+		return -EOPNOTSUPP; /* no room for the "+": iptables 1.8.9 loses the match */
 	r = add_meta(nft, match->kind == MATCH_IIF ? NFT_META_IIFNAME : NFT_META_OIFNAME);
 	if (r < 0)
 		return r;

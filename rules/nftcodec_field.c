@@ -131,7 +131,7 @@ static int type_match(struct decoder *d, const struct load *load, bool inverted,
 	struct match *match;
 
 	if (kind == MATCH_ICMP && type == 255)
-		return codec_opaque(d, "%s", load->name); /* that number says "any" in a match */
+		return codec_unread(d, load); /* that number says "any" in a match */
 	match = rule_add_match(d->rule, kind);
 	if (!match)
 		return -ENOMEM;
@@ -153,7 +153,7 @@ static int code_match(struct decoder *d, const struct load *load, bool inverted,
 		match->u.icmp.code_lo = match->u.icmp.code_hi = code;
 		return 0;
 	}
-	return codec_opaque(d, "%s", load->name);
+	return codec_unread(d, load);
 }
 
 /* Ports that agree with @value in the leading bits of @mask. */
@@ -180,15 +180,15 @@ static int field_match(struct decoder *d, const struct load *load, const struct 
 	case FIELD_SPORT:
 	case FIELD_DPORT:
 		if (!port_span(value, mask, &span))
-			return codec_opaque(d, "%s", load->name);
+			return codec_unread(d, load);
 		return port_match(d, field->kind == FIELD_DPORT, inverted, span);
 	case FIELD_FLAGS:
-		return mask[0] ? flags_match(d, inverted, value[0], mask[0]) : codec_opaque(d, "%s", load->name);
+		return mask[0] ? flags_match(d, inverted, value[0], mask[0]) : codec_unread(d, load);
 	default:
 		break;
 	}
 	if (mask[0] != 0xff)
-		return codec_opaque(d, "%s", load->name);
+		return codec_unread(d, load);
 	if (field->kind == FIELD_PROTO)
 		return codec_proto(d, value[0], inverted);
 	if (field->kind == FIELD_TYPE)
@@ -218,7 +218,7 @@ static int payload_equal(struct decoder *d, const struct load *load, bool invert
 		uint8_t value[16] = { 0 }, mask[16] = { 0 };
 
 		if (!field || (inverted && (field->offset + (uint32_t)field->len < load->offset + to))) {
-			r = codec_opaque(d, "%s", load->name);
+			r = codec_unread(d, load);
 			if (inverted)
 				break;
 			at++;
@@ -241,10 +241,10 @@ static int payload_order(struct decoder *d, const struct load *load, uint32_t op
 
 	if (!field || (field->kind != FIELD_SPORT && field->kind != FIELD_DPORT) || load->offset != field->offset || len != 2 ||
 	    load->mask[0] != 0xff || load->mask[1] != 0xff)
-		return codec_opaque(d, "%s", load->name);
+		return codec_unread(d, load);
 	port = (uint16_t)(data[0] << 8 | data[1]);
 	if ((op == NFT_CMP_LT && port == 0) || (op == NFT_CMP_GT && port == UINT16_MAX))
-		return codec_opaque(d, "%s", load->name);
+		return codec_unread(d, load);
 	if (op == NFT_CMP_LT || op == NFT_CMP_LTE)
 		span.hi = (uint16_t)(op == NFT_CMP_LT ? port - 1 : port);
 	else
@@ -257,10 +257,10 @@ int codec_payload_compare(struct decoder *d, const struct load *load, uint32_t o
 	uint32_t from = 0, to = len;
 
 	if (load->offset > UINT16_MAX)
-		return codec_opaque(d, "%s", load->name);
+		return codec_unread(d, load);
 	for (uint32_t i = 0; i < len; i++)
 		if (data[i] & ~load->mask[i])
-			return codec_opaque(d, "%s", load->name); /* never, or always */
+			return codec_unread(d, load); /* never, or always */
 	if (op != NFT_CMP_EQ && op != NFT_CMP_NEQ)
 		return payload_order(d, load, op, data, len);
 	/* bytes that are masked out at the ends do not count; with none left it is the family's /0 */
@@ -284,6 +284,5 @@ int codec_range(struct decoder *d, const struct load *load, bool inverted, const
 		if (span.lo <= span.hi)
 			return port_match(d, field->kind == FIELD_DPORT, inverted, span);
 	}
-	d->native = true;
-	return codec_opaque(d, "%s", load->name);
+	return codec_unread(d, load);
 }

@@ -40,6 +40,7 @@ struct load {
 	uint32_t key, offset;
 	uint8_t len;                  /* bytes */
 	uint8_t mask[CODEC_DATA_MAX]; /* bits that still are those of the packet; the others are 0 */
+	bool printable;               /* iptables-save prints a comparison of it, though we do not read it */
 	char name[48];
 };
 
@@ -59,6 +60,8 @@ struct decoder {
 
 /* All return 0 or -ENOMEM; what they cannot read they make opaque. */
 int codec_opaque(struct decoder *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A comparison with @load that we do not read; native unless iptables does. */
+int codec_unread(struct decoder *d, const struct load *load);
 int codec_target(struct decoder *d, enum target_kind kind, const char *chain, const char *text);
 /* What was loaded into exactly this register and has at least @len bytes; else NULL, and the decoder is lost. */
 const struct load *codec_load_find(struct decoder *d, uint32_t reg, uint32_t len);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <libnftnl/expr.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include "rules/nftcodec_int.h"
@@ -96,7 +97,7 @@ int codec_meta(struct decoder *d, const struct nftnl_expr *expr)
 	struct load *load;
 
 	if (!nftnl_expr_is_set(expr, NFTNL_EXPR_META_DREG)) {
-		d->native = d->native || key != NFT_META_MARK;
+		d->native = true;
 		return codec_opaque(d, "%s set", meta_name(key));
 	}
 	if (key == NFT_META_IIFNAME || key == NFT_META_OIFNAME)
@@ -105,12 +106,15 @@ int codec_meta(struct decoder *d, const struct nftnl_expr *expr)
 		len = 1;
 	else if (key == NFT_META_PROTOCOL)
 		len = 2;
+	else if (key == NFT_META_PKTTYPE)
+		len = 1;
 	else if (key != NFT_META_IIF && key != NFT_META_OIF && key != NFT_META_MARK)
 		return codec_load_other(d, reg, 0, meta_name(key));
 	load = load_store(d, reg, len);
 	if (load) {
 		load->kind = LOAD_META;
 		load->key = key;
+		load->printable = key == NFT_META_MARK || key == NFT_META_PKTTYPE || key == NFT_META_IIF || key == NFT_META_OIF;
 		snprintf(load->name, sizeof(load->name), "%s", meta_name(key));
 	}
 	return 0;
@@ -132,6 +136,8 @@ int codec_payload(struct decoder *d, const struct nftnl_expr *expr)
 		load->kind = LOAD_PAYLOAD;
 		load->key = base;
 		load->offset = offset;
+		load->printable = d->l3 == NFPROTO_IPV4 && base == NFT_PAYLOAD_NETWORK_HEADER && offset == 8 &&
+				  len == 1; /* TTL */
 		snprintf(load->name, sizeof(load->name), "payload %s+%u", base < 3 ? bases[base] : "?", offset);
 	}
 	return 0;

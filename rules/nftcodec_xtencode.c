@@ -40,19 +40,30 @@ bool codec_text_plain(const char *text)
 	return true;
 }
 
-/* What iptables has no words for it would print without: an open door after the next restore. */
+/* What iptables has no words for it prints without: an open door after the next restore. */
 #define TCP_FLAGS_KNOWN 0x3f /* FIN, SYN, RST, PSH, ACK, URG */
 
-static bool spans_valid(const struct match *match)
+static int ports_check(const struct match *match)
 {
-	return match->u.ports.sport.lo <= match->u.ports.sport.hi && match->u.ports.dport.lo <= match->u.ports.dport.hi;
+	struct port_span sport = match->u.ports.sport, dport = match->u.ports.dport;
+
+	if (match->inverted || sport.lo > sport.hi || dport.lo > dport.hi)
+		return -EINVAL;
+	/* "none at all" comes out of iptables-restore as "any" */
+	if ((match->u.ports.not_sport && sport.lo == 0 && sport.hi == UINT16_MAX) ||
+	    (match->u.ports.not_dport && dport.lo == 0 && dport.hi == UINT16_MAX))
+		return -EOPNOTSUPP;
+	return 0;
 }
 
 static int encode_tcp(const struct match *match, struct codec_xt *ret)
 {
 	struct xt_tcp *tcp;
+	int r = ports_check(match);
 
-	if (match->inverted || !spans_valid(match) || (match->u.ports.flag_set & ~match->u.ports.flag_mask))
+	if (r < 0)
+		return r;
+	if ((match->u.ports.flag_set & ~match->u.ports.flag_mask) || (match->u.ports.not_flags && !match->u.ports.flag_mask))
 		return -EINVAL;
 	if (match->u.ports.flag_mask & ~TCP_FLAGS_KNOWN)
 		return -EOPNOTSUPP;
@@ -77,8 +88,11 @@ static int encode_tcp(const struct match *match, struct codec_xt *ret)
 static int encode_udp(const struct match *match, struct codec_xt *ret)
 {
 	struct xt_udp *udp;
+	int r = ports_check(match);
 
-	if (match->inverted || !spans_valid(match) || match->u.ports.flag_mask || match->u.ports.flag_set ||
+	if (r < 0)
+		return r;
+	if (match->u.ports.flag_mask || match->u.ports.flag_set ||
 	    match->u.ports.not_flags)
 		return -EINVAL;
 	udp = xt_new(ret, "udp", 0, sizeof(*udp));

@@ -91,6 +91,11 @@ static inline void random_net(uint64_t *state, struct rule *rule, enum match_kin
 		match->u.net.addr.bytes[i] = (uint8_t)random_next(state) & match->u.net.mask[i];
 }
 
+static inline bool span_is_any(struct port_span span)
+{
+	return span.lo == 0 && span.hi == UINT16_MAX;
+}
+
 static inline void random_ports(uint64_t *state, struct rule *rule, enum match_kind kind)
 {
 	struct match *match = random_match(state, rule, kind);
@@ -100,8 +105,8 @@ static inline void random_ports(uint64_t *state, struct rule *rule, enum match_k
 		match->u.ports.sport = random_span(state);
 	if (random_bool(state))
 		match->u.ports.dport = random_span(state);
-	match->u.ports.not_sport = random_bool(state);
-	match->u.ports.not_dport = random_bool(state);
+	match->u.ports.not_sport = !span_is_any(match->u.ports.sport) && random_bool(state);
+	match->u.ports.not_dport = !span_is_any(match->u.ports.dport) && random_bool(state);
 	if (kind == MATCH_TCP && random_bool(state)) {
 		match->u.ports.flag_mask = (uint8_t)(1 + random_below(state, 0x3f));
 		match->u.ports.flag_set = match->u.ports.flag_mask & (uint8_t)random_next(state);

@@ -213,6 +213,12 @@ static void refusals(void **state)
 	expect_error(&rule, NFPROTO_IPV4, -EINVAL);
 	rule_add_match(rule_of(&rule, 0), MATCH_IIF);
 	expect_error(&rule, NFPROTO_IPV4, -EINVAL);
+	match = rule_add_match(rule_of(&rule, 0), MATCH_IIF);
+	memset(match->u.iface.name, 'a', IFNAMSIZ - 1);
+	match->u.iface.prefix = true;
+	expect_error(&rule, NFPROTO_IPV4, -EOPNOTSUPP);
+	rule_add_match(rule_of(&rule, IPPROTO_TCP), MATCH_TCP)->u.ports.not_dport = true;
+	expect_error(&rule, NFPROTO_IPV4, -EOPNOTSUPP);
 	match = rule_add_match(rule_of(&rule, 0), MATCH_SET);
 	strcpy(match->u.set.name, "nosuch");
 	match->u.set.dim = 1;
