@@ -185,7 +185,7 @@ class Report:
 
     def add(self, name, result, reason='', seconds=0.0, text=''):
         if result == 'skip' and CI and not any(fnmatch.fnmatch(name, pattern) for pattern in self.justified):
-            result, reason = 'FAIL', 'skipped, and not in tests/justified-skips: ' + reason
+            result, reason, text = 'FAIL', 'skipped, and not in tests/justified-skips: ' + reason, ''
         self.counts[result] += 1
         print('%-4s  %-50s %6.2f s%s' % (result, name, seconds, '  ' + reason if reason else ''))
         if text and (result == 'FAIL' or self.verbose):

@@ -83,14 +83,14 @@ def _alive(pid):
 
 def _end(pids, grace=2.0):
     """Ends processes by their ids: SIGTERM, and SIGKILL for what is still there after @grace seconds."""
-    deadline = time.monotonic() + grace
     for sig in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + grace
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sig)
-        while pids and (sig == signal.SIGTERM and time.monotonic() < deadline):
+        while pids and time.monotonic() < deadline:
             pids = [p for p in pids if _running(p)]
-            time.sleep(0.005)
+            time.sleep(0.002 if pids else 0)
 
 
 def _running(pid):
@@ -347,6 +347,23 @@ class Bed:
         got = self.connect(src, addr, port, quiet if want == 'silent' else within, proto, **kw)
         if got != want:
             raise AssertionError('%s -> %s %s/%d: %s, expected %s' % (src, addr, proto, port, got, want))
+
+    def expect_all(self, *cases, **kw):
+        """expect() of many (want, src, addr, port[, proto]) at the same time: silence is waited for once."""
+        failures = []
+
+        def one(want, src, addr, port, proto='tcp'):
+            try:
+                self.expect(want, src, addr, port, proto=proto, **kw)
+            except Exception as error:  # told by the thread that asked
+                failures.append(str(error))
+        threads = [threading.Thread(target=one, args=case) for case in cases]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise AssertionError('\n'.join(failures))
 
     def flow(self, src, addr, port, within=8.0, proto='tcp', source=None, sport=0):
         """A connection that stays: flow.talks(timeout) says whether it still carries data both ways."""

@@ -67,12 +67,9 @@ def drop_and_reject(release):
             for target, want in (('DROP', 'silent'), ('REJECT', 'refused')):
                 for chain, proto in ('INPUT', 'tcp'), ('INPUT', 'udp'), ('FORWARD', 'tcp'):  # not neighbour discovery
                     tables(bed, family, '-A', chain, '-s', stranger, '-p', proto, '-j', target, release=release)
-                bed.expect(want, 'stranger', host, 8080)
-                bed.expect(want, 'stranger', host, 5353, proto='udp')
-                bed.expect(want, 'stranger', guest, 80)
-                bed.expect('served', 'friend', host, 8080)
-                bed.expect('served', 'friend', host, 5353, proto='udp')
-                bed.expect('served', 'friend', guest, 80)
+                bed.expect_all((want, 'stranger', host, 8080), (want, 'stranger', host, 5353, 'udp'),
+                               (want, 'stranger', guest, 80), ('served', 'friend', host, 8080),
+                               ('served', 'friend', host, 5353, 'udp'), ('served', 'friend', guest, 80))
                 assert '-j ' + target in tables(bed, family, '-S', 'INPUT', release=release)
                 tables(bed, family, '-F', release=release)
             bed.expect('served', 'stranger', host, 8080)
@@ -85,6 +82,22 @@ def test_drop_is_silent_and_reject_refused_bookworm():
 
 def test_drop_is_silent_and_reject_refused_trixie():
     drop_and_reject('trixie')
+
+
+def test_wrong_expectations_fail():
+    with Bed() as bed:
+        bed.serve('host', 8080)
+        tables(bed, 4, '-A', 'INPUT', '-p', 'tcp', '--dport', '8081', '-j', 'DROP')
+        cases = [(want, 'friend', bed.addr('host'), port) for port in (8080, 8081, 8082)
+                 for want in ('served', 'silent', 'refused', 'unreachable')]
+        right = {8080: 'served', 8081: 'silent', 8082: 'refused'}
+        for case in cases:
+            try:
+                bed.expect_all(case, within=0.3, quiet=0.3)
+            except AssertionError:
+                assert right[case[3]] != case[0]
+            else:
+                assert right[case[3]] == case[0], case
 
 
 def test_ipset_decides():
