@@ -64,6 +64,8 @@ def missing():
     done = subprocess.run(['unshare', '--net', '--mount', 'true'], capture_output=True, text=True)
     if done.returncode:
         return 'no network namespaces here: ' + done.stderr.strip()
+    if not os.access('/proc/sys/net/ipv4/ip_forward', os.W_OK):
+        return 'no network namespaces of use here: /proc/sys is read-only'
     return None
 
 
