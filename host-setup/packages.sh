@@ -6,7 +6,7 @@
 
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libmnl-dev libnftnl-dev libipset-dev libnetfilter-log-dev
 	libevent-dev libjansson-dev libinih-dev libsmartcols-dev libcmocka-dev)
-packages_demo=(python3 iproute2 util-linux)
+packages_demo=(python3 iproute2 util-linux mount)
 packages_test=("${packages_demo[@]}" mmdebstrap debian-archive-keyring clang)
 
 # packages_missing NAME...: those that are not installed, one a line. pkg-config may be provided by pkgconf.
@@ -41,8 +41,13 @@ packages_install() {
 	}
 }
 
+# Quiet, unless it fails.
 packages_apt() {
+	local said
 	# shellcheck disable=SC2086
-	${PACKAGES_AS-} env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
-		"$@" </dev/null >&2
+	said=$(${PACKAGES_AS-} env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+		"$@" </dev/null 2>&1) || {
+		printf '%s\n' "$said" | tail -n 20 >&2
+		return 1
+	}
 }

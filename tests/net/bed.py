@@ -19,13 +19,16 @@ called fwdtest-PID-N-NAME; those whose PID is dead are swept away by the next Be
 """
 import contextlib
 import ctypes
+import fcntl
 import functools
+import ipaddress
 import itertools
 import os
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -41,7 +44,7 @@ CLONE_NEWNET = 0x40000000
 LAN4, LAN6 = '192.0.2.%d', '2001:db8::%d'
 GUEST4, GUEST6 = '198.51.100.%d', '2001:db8:1::%d'
 NUMBERS = {'host': 1, 'operator': 10, 'friend': 20, 'stranger': 30}
-HOST_MAC = '02:00:00:00:00:01'
+SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 _libc = ctypes.CDLL(None, use_errno=True)
 _serial = itertools.count()
 
@@ -59,8 +62,9 @@ def missing():
     """Why there can be no Bed here, or None."""
     if os.geteuid():
         return 'network namespaces need root'
-    if not shutil.which('ip') or not shutil.which('nsenter'):
-        return 'ip (iproute2) or nsenter (util-linux) is missing'
+    for program, package in ('ip', 'iproute2'), ('nsenter', 'util-linux'), ('mount', 'mount'):
+        if not shutil.which(program):
+            return '%s is missing (package %s)' % (program, package)
     done = subprocess.run(['unshare', '--net', '--mount', 'true'], capture_output=True, text=True)
     if done.returncode:
         return 'no network namespaces here: ' + done.stderr.strip()
@@ -195,18 +199,55 @@ class Bed:
                                  '02:00:00:00:01:02 netns %sguest' % self.prefix])
         for name in self.names[1:]:
             lines = ['link set lo up', 'link set eth0 up']
+            self._batch(name, lines + (['link set guest0 up'] if name == 'host' and self.guest else []))
+        self._links_up('lan', list(NUMBERS))
+        for name in self.names[1:]:
+            self._links_up(name, ['eth0', 'guest0'] if name == 'host' and self.guest else ['eth0'])
+        for name in self.names[1:]:
             if name == 'guest':
-                lines += self._addresses('eth0', GUEST4 % 2, GUEST6 % 2)
+                lines = self._addresses('eth0', GUEST4 % 2, GUEST6 % 2)
                 lines += ['route add default via ' + GUEST4 % 1, 'route add default via ' + GUEST6 % 1]
             else:
-                lines += self._addresses('eth0', LAN4 % NUMBERS[name], LAN6 % NUMBERS[name])
+                lines = self._addresses('eth0', LAN4 % NUMBERS[name], LAN6 % NUMBERS[name])
                 lines += ['route add default dev eth0', 'route add ::/0 dev eth0']
                 if name == 'host' and self.guest:
-                    lines += ['link set guest0 up'] + self._addresses('guest0', GUEST4 % 1, GUEST6 % 1)
+                    lines += self._addresses('guest0', GUEST4 % 1, GUEST6 % 1)
                 elif self.guest:
                     lines += ['route add %s/24 via %s' % (GUEST4 % 0, LAN4 % 1),
                               'route add %s/64 via %s' % (GUEST6 % 0, LAN6 % 1)]
             self._batch(name, lines)
+        for name in self.names[1:]:
+            self._joined(name, self.addr(name, 6))
+        if self.guest:
+            self._joined('host', GUEST6 % 1)
+
+    def _joined(self, name, addr):
+        """Until the kernel, in its own time, has joined the group that neighbours ask for @addr."""
+        group = 'ff0200000000000000000001ff' + ipaddress.IPv6Address(addr).packed.hex()[-6:]
+        deadline = time.monotonic() + 10
+        with self.ns(name):
+            path = '/proc/self/task/%d/net/igmp6' % threading.get_native_id()
+            while True:
+                with open(path) as f:
+                    if group in f.read():
+                        return
+                if time.monotonic() > deadline:
+                    raise RuntimeError('%s does not listen for %s' % (name, addr))
+                time.sleep(0.001)
+
+    def _links_up(self, name, devices):
+        """Until the kernel, in its own time, has brought the links up: what is sent before is lost. Addresses come
+        afterwards, so they find links that are ready."""
+        deadline = time.monotonic() + 10
+        with self.ns(name):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with sock:
+            for device in devices:
+                request = struct.pack('16s16x', device.encode())
+                while not struct.unpack_from('H', fcntl.ioctl(sock, SIOCGIFFLAGS, request), 16)[0] & IFF_RUNNING:
+                    if time.monotonic() > deadline:
+                        raise RuntimeError('%s of %s does not come up' % (device, name))
+                    time.sleep(0.001)
 
     @staticmethod
     def _addresses(device, v4, v6):
@@ -225,8 +266,9 @@ class Bed:
 
     def address(self, name, addr):
         """Gives @name another address, ADDRESS or ADDRESS/LENGTH, reached by everybody on the lan."""
-        device = 'guest0' if name == 'guest' else 'eth0'
-        self._batch(name, ['addr add %s dev %s%s' % (addr, device, ' nodad' if ':' in addr else '')])
+        self._batch(name, ['addr add %s dev eth0%s' % (addr, ' nodad' if ':' in addr else '')])
+        if ':' in addr:
+            self._joined(name, addr.split('/')[0])
 
     def sysctl(self, name, values):
         """@values: path below /proc/sys/net to value. What this kernel does not have is passed over."""
@@ -487,7 +529,7 @@ class Flow:
 class Ear:
     def __init__(self, device, sent):
         self.sent = sent
-        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)  # bind() names the protocol
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.sock.bind((device, 3))
 
