@@ -63,7 +63,7 @@ struct port_span {
 
 struct match {
 	enum match_kind kind;
-	bool inverted;
+	bool inverted; /* not in TCP, UDP and CONNTRACK, which negate their parts */
 	char *text; /* COMMENT, LIMIT, OPAQUE; owned */
 	union {
 		struct {
@@ -71,8 +71,8 @@ struct match {
 			bool prefix; /* "eth+": every name that begins so */
 		} iface;
 		struct {
-			struct addr addr;
-			uint8_t mask[16]; /* network byte order; need not be contiguous */
+			struct addr addr; /* a packet of another family does not match, not even inverted */
+			uint8_t mask[16]; /* network byte order; need not be contiguous. Empty: only the family is asked for */
 		} net;
 		uint8_t proto; /* IPPROTO_*; never 0 */
 		struct {
@@ -96,7 +96,7 @@ struct match {
 			uint16_t invert;       /* the same bits: which parts are negated */
 			uint16_t states;
 			uint16_t status;
-			bool reply;            /* DIRECTION: true REPLY, false ORIGINAL. (xt: "original" = invert of reply) */
+			bool reply;            /* DIRECTION: REPLY or ORIGINAL; never in invert (xt: REPLY = inverted) */
 			struct port_span origdst_port;
 		} conntrack;
 		struct {
