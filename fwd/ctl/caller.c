@@ -106,7 +106,8 @@ void caller_find(bool origin, struct caller *ret)
 			caller.tty[0] = '\0';
 	if (ssh)
 		take_ssh(&caller, ssh);
-	if (!caller.ssh[0] || origin)
+	/* without sudo and terminal it is a service or a script: nobody to look for, and a tenth of a millisecond saved */
+	if (origin || (!caller.ssh[0] && (sudo || getenv("DOAS_USER") || caller.tty[0])))
 		climb(&caller, origin);
 	*ret = caller;
 }
