@@ -252,6 +252,7 @@ static int rule_give_up(struct decoder *d)
 	free(rule->matches);
 	rule->matches = NULL;
 	rule->n_matches = 0;
+	d->native = true;
 	return codec_opaque(d, "expressions:%s", d->names);
 }
 

@@ -268,7 +268,8 @@ static int compare(const struct nlmsghdr *message, void *user)
 		rule_to_text(&rule, &got);
 		if (!rule_equal(wanted, &rule) || rule.native || rule.dead_log || !rule.handle ||
 		    rule.packets != wanted->packets || rule.bytes != wanted->bytes) {
-			printf("rule %zu\n  sent %s\n  read %s\n", dump->seen, want.text, got.text);
+			printf("rule %zu (counters %llu:%llu)\n  sent %s\n  read %s\n", dump->seen,
+			       (unsigned long long)rule.packets, (unsigned long long)rule.bytes, want.text, got.text);
 			dump->wrong++;
 		}
 	}
@@ -470,7 +471,8 @@ static void space_begin(void)
 static unsigned family_test(uint8_t family)
 {
 	static struct rule rules[RULES_RANDOM];
-	uint64_t state = SEED + family;
+	const char *seed = getenv("CODEC_SEED");
+	uint64_t state = (seed ? strtoull(seed, NULL, 10) : SEED) + family;
 	unsigned wrong;
 	size_t n = 0;
 
@@ -483,7 +485,7 @@ static unsigned family_test(uint8_t family)
 	other_rules(rules, &n);
 	wrong = through_kernel(family, rules, n, "by hand");
 	rules_free(rules, n);
-	printf("seed %llu\n", (unsigned long long)state);
+	printf("CODEC_SEED=%llu\n", (unsigned long long)state - family);
 	for (n = 0; n < RULES_RANDOM; n++)
 		random_rule(&state, family, TARGET_CHAIN, &rules[n]);
 	wrong += through_kernel(family, rules, n, "random");

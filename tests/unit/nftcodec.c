@@ -282,8 +282,8 @@ static void unknown_set(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_ip4),	   cmocka_unit_test(random_ip6),  cmocka_unit_test(wire_layout),
-		cmocka_unit_test(refusals),	   cmocka_unit_test(multiport_limit), cmocka_unit_test(unknown_set),
+		cmocka_unit_test(random_ip4),  cmocka_unit_test(random_ip6),      cmocka_unit_test(wire_layout),
+		cmocka_unit_test(refusals),    cmocka_unit_test(multiport_limit), cmocka_unit_test(unknown_set),
 	};
 
 	return cmocka_run_group_tests_name("nftcodec", tests, NULL, NULL);
