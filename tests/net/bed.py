@@ -297,14 +297,15 @@ class Bed:
 
     # ---- programs
 
-    def run(self, name, argv, check=False, timeout=30, **kw):
-        """A program of this machine inside; subprocess.run()'s CompletedProcess, text unless told otherwise."""
+    def run(self, name, argv, check=False, timeout=30, enter=(), **kw):
+        """A program of this machine inside; subprocess.run()'s CompletedProcess, text unless told otherwise. @enter: more
+        options of nsenter."""
         kw.setdefault('text', True)
         if 'input' not in kw:
             kw.setdefault('stdin', subprocess.DEVNULL)
         if 'stdout' not in kw and 'stderr' not in kw:
             kw['capture_output'] = True
-        done = subprocess.run(['nsenter', '--net=' + self.netns(name), '--'] + list(argv), timeout=timeout, **kw)
+        done = subprocess.run(['nsenter', '--net=' + self.netns(name), *enter, '--', *argv], timeout=timeout, **kw)
         if check and done.returncode:
             raise AssertionError('%s: %s: exit %d\n%s%s' % (name, ' '.join(argv), done.returncode, done.stdout, done.stderr))
         return done
@@ -320,13 +321,12 @@ class Bed:
         """A program of the cached root file system @release inside @name, as root of a throw-away copy: what it writes stays
         there for later calls of this bed, and goes with it. Files go in and out by input= and stdout."""
         holder, tree = self._root(release)
-        return self.run(name, ['nsenter', '--mount=/proc/%d/ns/mnt' % holder.pid, '--', 'chroot', tree] + list(argv),
-                        check=check, env={'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8'}, **kw)
+        enter = ['--mount=/proc/%d/ns/mnt' % holder.pid, '--root=' + tree, '--wd=' + tree]
+        return self.run(name, argv, check, enter=enter, env={'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8'}, **kw)
 
     def root_dir(self, release='bookworm'):
         """Path by which this machine sees the throw-away copy, to put files in and take them out."""
-        holder, tree = self._root(release)
-        return '/proc/%d/root%s' % (holder.pid, tree)
+        return self._root(release)[1]
 
     def _root(self, release):
         """The mounts live in the mount namespace of a process that ends when its standard input does, that is, with us."""
@@ -343,7 +343,7 @@ class Bed:
         self._processes.append(holder)
         if holder.stdout.readline() != 'ready\n':
             raise Skip('rootfs %s cannot be mounted: %s' % (release, holder.stderr.read().strip()))
-        self._roots[release] = holder, tree + '/tree'
+        self._roots[release] = holder, '/proc/%d/root%s/tree' % (holder.pid, tree)
         return self._roots[release]
 
     # ---- TCP and UDP with real sockets
