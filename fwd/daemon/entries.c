@@ -152,11 +152,28 @@ static void undo_allow(struct firewall *firewall, const struct plan *plans, size
 		firewall_degrade(firewall, "%s", diag.text);
 }
 
+/* By name alone: to look closer costs a walk of the set. They were looked at when fwd started. */
+static bool sets_exist(struct firewall *firewall, const struct policy *policy)
+{
+	struct codec_sets resolver = sets_resolver(firewall->sets);
+	uint16_t index;
+	char set[32];
+
+	for (size_t i = 0; i < policy->n_lists; i++) {
+		for (int f = 0; f < FAMILIES; f++) {
+			list_set_name(&policy->lists[i], family_af[f], set);
+			if (resolver.index(set, &index, resolver.user) < 0)
+				return false;
+		}
+	}
+	return true;
+}
+
 static int carry_out_allow(struct firewall *firewall, const struct plan *plans, size_t n, struct change *change)
 {
 	struct diag diag = { 0 };
 	uint64_t now = now_epoch();
-	int r = entries_ensure(firewall, &firewall->confirmed.policy, &diag);
+	int r = sets_exist(firewall, &firewall->confirmed.policy) ? 0 : entries_ensure(firewall, &firewall->confirmed.policy, &diag);
 
 	if (r == 0)
 		r = entries_journal_create(firewall, &firewall->confirmed.policy);

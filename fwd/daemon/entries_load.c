@@ -72,7 +72,7 @@ struct compare {
 	struct firewall *firewall;
 	const char *set;
 	const struct journal_state *state;
-	bool *seen;               /* by index in state->entries */
+	bool *seen;               /* by index in state->items */
 	struct entry *stale;      /* in the kernel, but removed or over according to the journal */
 	size_t n_stale;
 	uint64_t now;
@@ -82,19 +82,22 @@ struct compare {
 
 static int by_net(const void *key, const void *element)
 {
-	return cidr_compare(key, element); /* net is the first member of struct entry */
+	return cidr_compare(key, element);
 }
 
-_Static_assert(offsetof(struct entry, net) == 0, "bsearch looks for a struct cidr at the start of an entry");
+_Static_assert(offsetof(struct journal_item, net) == 0, "bsearch looks for a struct cidr at the start of an item");
 
 static int compare_entry(const struct entry *entry, void *user)
 {
 	struct compare *compare = user;
 	const struct journal_state *state = compare->state;
-	struct entry *known = bsearch(&entry->net, state->entries, state->n, sizeof(*state->entries), by_net);
+	struct journal_item *item = bsearch(&entry->net, state->items, state->n, sizeof(*state->items), by_net);
 
-	if (known) {
-		compare->seen[known - state->entries] = entry_same(known, entry);
+	if (item) {
+		struct entry known;
+
+		journal_state_entry(state, (size_t)(item - state->items), &known);
+		compare->seen[item - state->items] = entry_same(&known, entry);
 		return 0;
 	}
 	if (bsearch(&entry->net, state->removed, state->n_removed, sizeof(*state->removed), by_net)) {
@@ -126,9 +129,12 @@ static int merge_set(struct firewall *firewall, const char *set, const struct jo
 			r = 0;
 	}
 	for (size_t i = 0; i < state->n && r == 0; i++) {
+		struct entry entry;
+
 		if (compare.seen[i])
 			continue;
-		r = sets_add(firewall->sets, set, &state->entries[i], 1, false, now, NULL);
+		journal_state_entry(state, i, &entry);
+		r = sets_add(firewall->sets, set, &entry, 1, false, now, NULL);
 		missing++;
 	}
 	if (r == 0 && compare.by_hand)
@@ -140,6 +146,25 @@ static int merge_set(struct firewall *firewall, const char *set, const struct jo
 			compare.n_stale, compare.by_hand);
 	free(compare.stale);
 	free(compare.seen);
+	return r;
+}
+
+#define FILL_AT_ONCE 256
+
+/* A new set from the journal, many entries a message. */
+static int fill_set(struct firewall *firewall, const char *set, const struct journal_state *state, uint64_t now)
+{
+	struct entry *entries = calloc(FILL_AT_ONCE, sizeof(*entries));
+	int r = entries ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < state->n && r == 0;) {
+		size_t n = 0;
+
+		for (; n < FILL_AT_ONCE && i < state->n; i++)
+			journal_state_entry(state, i, &entries[n++]);
+		r = sets_add(firewall->sets, set, entries, n, false, now, NULL);
+	}
+	free(entries);
 	return r;
 }
 
@@ -166,7 +191,7 @@ static int load_set(struct firewall *firewall, const struct list *list, size_t i
 	}
 	r = ensure_set(firewall, set, family, (uint32_t)state.n, &made, diag);
 	if (r == 0 && made)
-		r = sets_add(firewall->sets, set, state.entries, state.n, false, now, NULL);
+		r = fill_set(firewall, set, &state, now);
 	else if (r == 0)
 		r = merge_set(firewall, set, &state, now, diag);
 	if (r < 0)

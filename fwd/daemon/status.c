@@ -31,6 +31,29 @@ json_t *json_trial(const struct firewall *firewall)
 			 firewall->confirmed.on ? "confirmed" : "off");
 }
 
+json_t *json_policies(struct firewall *firewall)
+{
+	static const char *const names[BASES] = { "INPUT", "FORWARD" };
+	struct ruleset *actual;
+	json_t *json = json_object();
+
+	if (kernel_read(firewall->kernel, &actual) < 0)
+		return json;
+	for (int f = 0; f < FAMILIES; f++) {
+		const struct table *table = ruleset_find_table(actual, family_nfproto[f], "filter");
+		json_t *chains = json_object();
+
+		for (int b = 0; b < BASES; b++) {
+			const struct chain *chain = table_find_chain(table, names[b]);
+
+			json_object_set_new(chains, names[b], json_string(chain && chain->policy == NF_DROP ? "DROP" : "ACCEPT"));
+		}
+		json_object_set_new(json, f == V4 ? "v4" : "v6", chains);
+	}
+	ruleset_free(actual);
+	return json;
+}
+
 static json_t *json_policy(const struct policy *policy)
 {
 	json_t *ports = json_array(), *trust = json_array();

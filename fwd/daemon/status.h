@@ -6,3 +6,5 @@ struct json_t;
 
 /* TRIAL of docs/protocol.md, or null. A new reference. */
 struct json_t *json_trial(const struct firewall *firewall);
+/* The policies of the base chains as they stand in the kernel: {"v4": {"INPUT": "ACCEPT", "FORWARD": …}, "v6": …}. */
+struct json_t *json_policies(struct firewall *firewall);

@@ -365,7 +365,11 @@ static int verb_disable(struct call *call)
 
 	if (r >= 0)
 		r = take_nothing_more(call);
-	return r < 0 ? r : firewall_disable(call->firewall, accept, &call->change);
+	if (r >= 0)
+		r = firewall_disable(call->firewall, accept, &call->change);
+	if (r >= 0)
+		call->result = json_pack("{s:o}", "policies", json_policies(call->firewall));
+	return r;
 }
 
 static const struct verb {
