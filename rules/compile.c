@@ -319,6 +319,11 @@ static const struct hook hooks[] = {
 };
 #define N_HOOKS (sizeof(hooks) / sizeof(*hooks))
 
+static bool is_off(const struct wish *wish)
+{
+	return !wish->confirmed && !wish->candidate;
+}
+
 /* The chains before any rule: pointers to chains do not outlive the next one. */
 static int add_chains(struct table *table, const struct hook *hook, const struct wish *wish)
 {
@@ -330,6 +335,8 @@ static int add_chains(struct table *table, const struct hook *hook, const struct
 	base->filter = true;
 	base->hook = hook->number;
 	base->policy = wish->policy;
+	if (is_off(wish))
+		return 0;
 	if (!table_add_chain(table, hook->chain) || (wish->candidate && !table_add_chain(table, hook->trial)))
 		return -ENOMEM;
 	return 0;
@@ -362,7 +369,7 @@ static int compile_family(struct ruleset *ruleset, uint8_t family, const struct 
 	for (size_t i = 0; i < N_HOOKS; i++)
 		if (add_chains(b.table, &hooks[i], wish) < 0)
 			return -ENOMEM;
-	for (size_t i = 0; i < N_HOOKS; i++)
+	for (size_t i = 0; i < N_HOOKS && !is_off(wish); i++)
 		add_rules(&b, &hooks[i], wish);
 	return b.error;
 }

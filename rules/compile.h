@@ -19,7 +19,7 @@
 
 /* What should stand. Policies are read during the call only. */
 struct wish {
-	const struct policy *confirmed; /* NULL: nothing is confirmed (or off): our chains then hold the gate alone */
+	const struct policy *confirmed; /* NULL: nothing is confirmed: our chains then hold the gate alone; without a candidate too (off) there are none, and no jump */
 	const struct policy *candidate; /* on trial; NULL: no trial */
 	uint8_t policy;                 /* of the base chains INPUT and FORWARD: NF_DROP, NF_ACCEPT or POLICY_KEEP */
 };
