@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The client's end of the control socket (docs/protocol.md): a request, its answer, a descriptor passed with it. Blocks.
+ * The client's end of the control socket (docs/protocol.md): a request, its answer, a passed descriptor. Blocks.
  */
 #include <stddef.h>
 
@@ -25,9 +25,9 @@ int client_open(const char *path, struct client **ret);
 void client_close(struct client *client); /* NULL is allowed */
 
 /*
- * Sends @request and waits for the answer. -EMSGSIZE: the request is too long, nothing was sent. -EPIPE: the daemon was gone
- * before all was sent. Afterwards nobody knows whether the request was served: -ECONNRESET no answer came, -ETIMEDOUT,
- * -EPROTO it is no answer of this protocol.
+ * Sends @request and waits for the answer. -EMSGSIZE: the request is too long, nothing was sent. -EPIPE: the daemon was
+ * gone before all was sent. Afterwards nobody knows whether the request was served: -ECONNRESET no answer came,
+ * -ETIMEDOUT, -EPROTO it is no answer of this protocol.
  */
 int client_ask(struct client *client, const json_t *request, struct answer *ret);
 void answer_clear(struct answer *answer); /* a zeroed one is allowed */
