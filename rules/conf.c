@@ -11,7 +11,8 @@
 #define TRUST_LINE "trust     ="
 
 /* Whatever may be trusted can be written down. */
-_Static_assert(sizeof(TRUST_LINE) - 1 + POLICY_TRUST_MAX * IFNAMSIZ <= CONF_LINE_MAX, "a line of fwd.conf is too short");
+_Static_assert(sizeof(TRUST_LINE) - 1 + POLICY_TRUST_MAX * IFNAMSIZ <= CONF_LINE_MAX,
+	       "a line of fwd.conf is too short");
 
 /* -EINVAL, having said what is wrong with a value @offset bytes into it. The name is put in front by conf_key(). */
 #define WRONG(diag, offset, ...) (diag_set(diag, 0, (unsigned)(offset) + 1, __VA_ARGS__), -EINVAL)
@@ -57,7 +58,7 @@ static int set_ssh_ports(struct policy *policy, const char *value, struct diag *
 			return WRONG(diag, word - value, "port %s stands here twice", quoted);
 	}
 	if (r < 0)
-		return WRONG(diag, rest - value, "a comma that parts nothing");
+		return WRONG(diag, rest - value, "a comma with no word on one side");
 	if (policy->n_ssh_ports == 0)
 		return WRONG(diag, 0, "expected \"auto\" or ports, found nothing");
 	return 0;
@@ -80,7 +81,7 @@ static int set_trust(struct policy *policy, const char *value, struct diag *diag
 		snprintf(name, sizeof(name), "%.*s", (int)len, word);
 		if (strcmp(name, "lo") == 0)
 			return WRONG(diag, word - value, "\"lo\" is always trusted, leave it out");
-		if (name[len - 1] == '+')
+		if (name[len - 1] == '+' || name[len - 1] == '*')
 			return WRONG(diag, word - value, "%s is a pattern, expected whole names of interfaces", quoted);
 		if (len >= IFNAMSIZ)
 			return WRONG(diag, word - value, "%s is too long for an interface (%d bytes at most)", quoted,
@@ -93,7 +94,7 @@ static int set_trust(struct policy *policy, const char *value, struct diag *diag
 		if (policy->n_trust == n)
 			return WRONG(diag, word - value, "%s stands here twice", quoted);
 	}
-	return r < 0 ? WRONG(diag, rest - value, "a comma that parts nothing") : 0;
+	return r < 0 ? WRONG(diag, rest - value, "a comma with no word on one side") : 0;
 }
 
 static int set_timeout(struct policy *policy, const char *value, struct diag *diag)

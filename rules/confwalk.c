@@ -63,7 +63,8 @@ static int call_key(struct walk *walk, const char *section, const char *name, co
 	if (r >= 0)
 		return 0;
 	if (!found.text[0])
-		diag_set(&found, 0, 0, "[%s] %s: %s", section, name ? name : "", r == -ENOENT ? "unknown" : strerror(-r));
+		diag_set(&found, 0, 0, "[%s]%s%s: %s", section, name ? " " : "", name ? name : "",
+			 r == -ENOENT ? "unknown" : strerror(-r));
 	wrong(walk, name && found.column ? walk->value + found.column - 1 : 0, "%s", found.text);
 	return r;
 }

@@ -26,16 +26,14 @@ static bool iface_matches(const struct match *match, const char *name)
 
 static bool net_matches(const struct match *match, const struct addr *addr)
 {
-	uint8_t differs = 0, asked = 0;
+	uint8_t differs = 0;
 
-	for (size_t i = 0; i < sizeof(addr->bytes); i++) {
-		differs |= (addr->bytes[i] ^ match->u.net.addr.bytes[i]) & match->u.net.mask[i];
-		asked |= match->u.net.mask[i];
-	}
 	/* An address test in an inet table stands behind a test of the family, so that even "not this address" is false
-	 * for the other family. With an empty mask the family is all that is tested. */
+	 * for the other family. */
 	if (match->u.net.addr.family != addr->family)
-		return !asked && match->inverted;
+		return false;
+	for (size_t i = 0; i < sizeof(addr->bytes); i++)
+		differs |= (addr->bytes[i] ^ match->u.net.addr.bytes[i]) & match->u.net.mask[i];
 	return !differs != match->inverted;
 }
 
@@ -49,7 +47,7 @@ static bool ports_match(const struct match *match, const struct packet *packet)
 	if (in_span(match->u.ports.sport, packet->sport) == match->u.ports.not_sport ||
 	    in_span(match->u.ports.dport, packet->dport) == match->u.ports.not_dport)
 		return false;
-	if (match->kind == MATCH_UDP || !match->u.ports.flag_mask)
+	if (match->kind == MATCH_UDP)
 		return true;
 	return ((packet->tcp_flags & match->u.ports.flag_mask) == match->u.ports.flag_set) != match->u.ports.not_flags;
 }

@@ -79,7 +79,7 @@ bool policy_is_interface(const char *name)
 	for (size_t i = 0; i < len; i++) /* printable ASCII without the blank */
 		if (name[i] <= ' ' || name[i] >= 0x7f || strchr("/:\"'\\,;#", name[i]))
 			return false;
-	return name[len - 1] != '+';
+	return name[len - 1] != '+' && name[len - 1] != '*';
 }
 
 int policy_add_trust(struct policy *policy, const char *name)
@@ -160,8 +160,7 @@ static bool list_narrows(const struct list *old, const struct list *new, char *w
 		snprintf(why, size, "list %s would open only what comes in by %s", old->name, new->interface);
 		return true;
 	}
-	if (new->destination.addr.family != 0 &&
-	    (old->destination.addr.family == 0 || !cidr_covers(&new->destination, &old->destination))) {
+	if (new->destination.addr.family != 0 && !cidr_covers(&new->destination, &old->destination)) {
 		cidr_format(&new->destination, net);
 		snprintf(why, size, "list %s would open only what goes to %s", old->name, net);
 		return true;
@@ -184,7 +183,8 @@ static bool list_narrows(const struct list *old, const struct list *new, char *w
 	return false;
 }
 
-/* Where SSH was for the whitelist, its ports opened nothing by themselves: the lists did, and they are looked at below. */
+/* Where SSH was for the whitelist, its ports opened nothing by themselves: the lists did, and they are looked at
+ * below. */
 static bool ssh_narrows(const struct policy *old, const struct policy *new, char *why, size_t size)
 {
 	if (old->ssh == SSH_WHITELIST)

@@ -61,8 +61,8 @@ bool policy_equal(const struct policy *a, const struct policy *b);
 int policy_add_ssh_port(struct policy *policy, uint16_t port);
 /* As above; -EINVAL if @name cannot be the name of one interface. "lo" is -EINVAL too: it is always trusted. */
 int policy_add_trust(struct policy *policy, const char *name);
-/* Names that the kernel takes, without those that mean something to iptables-restore (quotes, backslash, a "+" at the end) or
- * to fwd.conf (, ; #). */
+/* Names that the kernel takes, without those that mean something to iptables-restore (quotes, backslash, a "+" at the
+ * end), to fwd.conf (, ; #) or to people (a "*" at the end: it would match nothing but itself). */
 bool policy_is_interface(const char *name);
 /* Name of the set of a list for a family. */
 void list_set_name(const struct list *list, uint8_t family, char ret[static 32]);

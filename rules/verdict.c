@@ -67,11 +67,11 @@ static void merge_end(struct end *end, const struct end *other)
 		add_end(end, &other->decides, &other->doubt);
 }
 
-static void add_every_end(struct ends *ends, const struct mark *decides, const struct mark *doubt)
+/* Nobody can tell. To fall through as well would add nothing: that leads to one of the two. */
+static void add_both(struct ends *ends, const struct mark *decides, const struct mark *doubt)
 {
 	add_end(&ends->accept, decides, doubt);
 	add_end(&ends->drop, decides, doubt);
-	add_end(&ends->fall, decides, doubt);
 }
 
 static void walk_chain(struct walk *walk, const struct table *table, const struct chain *chain, struct mark doubt,
@@ -122,7 +122,7 @@ static bool walk_rule(struct walk *walk, struct verdict_step *step, struct mark 
 	case TARGET_GOTO:
 		break;
 	default:
-		add_every_end(ret, &here, &why);
+		add_both(ret, &here, &why);
 		return false;
 	}
 	walk->depth++;
@@ -153,7 +153,7 @@ static void walk_chain(struct walk *walk, const struct table *table, const struc
 		if (!walk->lost.set && walk->visits++ >= VERDICT_VISITS_MAX)
 			walk->lost = add_step(walk, &step);
 		if (walk->lost.set) {
-			add_every_end(ret, &walk->lost, doubt.set ? &doubt : &walk->lost);
+			add_both(ret, &walk->lost, doubt.set ? &doubt : &walk->lost);
 			return;
 		}
 		answer = match_rule(&chain->rules[i], walk->packet, walk->lookup, walk->user);
@@ -179,7 +179,7 @@ static void walk_base(struct walk *walk, const struct table *table, const struct
 	else if (chain->policy == NF_DROP)
 		add_end(&ret->drop, &here, &ret->fall.doubt);
 	else /* POLICY_KEEP: it stands elsewhere */
-		add_every_end(ret, &here, ret->fall.doubt.set ? &ret->fall.doubt : &here);
+		add_both(ret, &here, ret->fall.doubt.set ? &ret->fall.doubt : &here);
 }
 
 struct place {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Words that people type: lists of them, numbers, near misses, and how they are quoted back. Words need no NUL behind them.
+ * Words that people type: lists of them, numbers, near misses, and how they are quoted back. Words need no NUL behind
+ * them.
  */
 #include <stddef.h>
 
@@ -10,8 +11,9 @@
 /* "word" in its quotes, in printable ASCII: other bytes as \xNN, cut with ... where it is long. Returns @ret. */
 const char *word_quote(const char *word, size_t len, char ret[static WORD_QUOTED_MAX]);
 
-/* The next word of a list whose words are parted by blanks, or by one comma with or without blanks. Returns 1 with a word and
- * *rest behind it, 0 at the end, or -EINVAL with *rest at a comma that parts nothing. Begin with *rest at the list. */
+/* The next word of a list whose words are parted by blanks, or by one comma with or without blanks. Returns 1 with a
+ * word and *rest behind it, 0 at the end, or -EINVAL with *rest at a comma that parts nothing. Begin with *rest at
+ * the list. */
 int word_next(const char *list, const char **rest, const char **word, size_t *len);
 
 /* Decimal digits only, no leading zero. -EINVAL if it is no such number, -ERANGE if it is more than @max. */

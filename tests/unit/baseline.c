@@ -72,6 +72,25 @@ static void every_probe(void **state)
 	}
 }
 
+/* What a list opens is open to its members only. */
+static void strangers(void **state)
+{
+	struct policy policy = full_policy();
+	struct ruleset *ruleset = compiled(&policy, NULL, NF_DROP);
+
+	(void)state;
+	for (size_t i = 0; i < 2 * N_PROBES; i++) {
+		struct probe probe = probe_at(i / 2);
+
+		if (probe.list == STRANGER || (probe.family && probe.family != families[i % 2]))
+			continue;
+		probe.list = STRANGER;
+		if (ask(ruleset, &probe, families[i % 2], false) != VERDICT_DROP)
+			fail_msg("%s: for strangers too", probe.name);
+	}
+	ruleset_free(ruleset);
+}
+
 /* Each rule taken out in turn: some packet that only it let in is now dropped, or the other way round. */
 static void no_line_untested(void **state)
 {
@@ -203,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_probe),
+		cmocka_unit_test(strangers),
 		cmocka_unit_test(no_line_untested),
 		cmocka_unit_test(order_matters),
 		cmocka_unit_test(the_gate),

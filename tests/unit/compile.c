@@ -142,12 +142,18 @@ static void bodies(void **state)
 	ruleset_free(none);
 }
 
+static void expect_no_host_bits(const struct match *match)
+{
+	for (size_t i = 0; i < sizeof(match->u.net.mask); i++)
+		assert_int_equal(match->u.net.addr.bytes[i] & ~match->u.net.mask[i], 0);
+}
+
 /* What iptables reads back: the protocol before the match that leans on it, a set last, and no more slots than there are. */
 static void every_rule(void **state)
 {
 	struct policy policy = full_policy();
 	struct ruleset *ruleset = compiled(&policy, &policy, NF_DROP);
-	size_t full = 0;
+	size_t full = 0, spans = 0;
 
 	(void)state;
 	for (size_t t = 0; t < 2; t++)
@@ -178,15 +184,20 @@ static void every_rule(void **state)
 						assert_true(proto == IPPROTO_TCP || proto == IPPROTO_UDP);
 					if (match->kind == MATCH_SET)
 						assert_int_equal(m, rule->n_matches - 1);
+					if (match->kind == MATCH_SRC || match->kind == MATCH_DST)
+						expect_no_host_bits(match);
 					assert_false(match->inverted);
 				}
 				for (size_t s = 0; multiport && s < multiport->u.multiport.n; s++)
 					slots += multiport->u.multiport.spans[s].lo == multiport->u.multiport.spans[s].hi ? 1 : 2;
 				assert_true(!multiport || (multiport->u.multiport.n > 1 && slots <= MULTIPORT_MAX));
 				full += slots == MULTIPORT_MAX;
+				spans += multiport ? multiport->u.multiport.n : 0;
 			}
 		}
-	assert_int_equal(full, 4); /* the list "many", in both families, confirmed and on trial */
+	/* of each of four: TCP of "web", and TCP of "many", where one rule is full */
+	assert_int_equal(full, 4);
+	assert_int_equal(spans, 4 * (2 + 15));
 	ruleset_free(ruleset);
 }
 
