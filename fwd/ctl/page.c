@@ -106,10 +106,7 @@ int run_page(const struct ctl *ctl, const struct invocation *call)
 		code = show_let_in(ctl, client, off ? "On the whitelist, for when the firewall is on" :
 				   closed ? "Let in, to every port" : "On the whitelist");
 		show_lists(status);
-		if (attention_count(status)) {
-			puts("\nWants attention");
-			show_attention(ctl, status, "  ");
-		}
+		show_attention(ctl, status);
 		putchar('\n');
 		text_fill(ctl, stdout, "Next: ", "      ", next_step(status));
 	}

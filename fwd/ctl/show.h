@@ -15,8 +15,7 @@ struct ctl;
 
 void show_status(const struct ctl *ctl, const struct answer *answer);
 enum posture show_sentence(const struct ctl *ctl, const json_t *status);
-void show_attention(const struct ctl *ctl, const json_t *status, const char *indent); /* nothing if there is nothing */
-size_t attention_count(const json_t *status);
+void show_attention(const struct ctl *ctl, const json_t *status); /* with its heading; nothing if there is nothing */
 
 void show_would(const struct ctl *ctl, const json_t *would);
 void show_allow(const struct ctl *ctl, const struct answer *answer);

@@ -86,7 +86,9 @@ static void show_wish(const struct ctl *ctl, const json_t *status)
 {
 	const char *wish = json_text(status, "wish"), *text = json_text(status, "wish_text");
 
-	if (strcmp(wish, "same") == 0)
+	if (strcmp(json_text(status, "state"), "off") == 0 && *wish && strcmp(wish, "unreadable") != 0)
+		line(ctl, "fwd.conf", "goes in force by fwctl enable");
+	else if (strcmp(wish, "same") == 0)
 		line(ctl, "fwd.conf", "in force");
 	else if (*wish)
 		line(ctl, "fwd.conf", "%s%s%s", strcmp(wish, "differs") == 0 ? "differs from what is in force" :
@@ -106,31 +108,17 @@ static void warn(const struct ctl *ctl, const char *indent, const char *text, co
 		text_fill(ctl, stdout, rest, rest, hint);
 }
 
-size_t attention_count(const json_t *status)
+void show_attention(const struct ctl *ctl, const json_t *status)
 {
-	const char *wish = json_text(status, "wish");
-
-	return json_array_size(json_object_get(status, "attention")) + (*wish && strcmp(wish, "same") != 0);
-}
-
-void show_attention(const struct ctl *ctl, const json_t *status, const char *indent)
-{
-	const char *wish = json_text(status, "wish"), *text = json_text(status, "wish_text");
-	char words[512];
+	const json_t *attention = json_object_get(status, "attention");
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(json_object_get(status, "attention"), i, item)
-		warn(ctl, indent, json_text(item, "text"), json_text(item, "hint"));
-	if (strcmp(wish, "differs") == 0) {
-		snprintf(words, sizeof(words), "fwd.conf says something else than what is in force%s%s",
-			 *text ? ": " : "", text);
-		warn(ctl, indent, words,
-		     "fwctl diff shows it, fwctl reload puts it in force, on trial if it closes anything.");
-	} else if (*wish && strcmp(wish, "same") != 0) {
-		snprintf(words, sizeof(words), "fwd.conf cannot be read%s%s", *text ? ": " : "", text);
-		warn(ctl, indent, words, "What was confirmed stays in force. fwctl edit mends the file.");
-	}
+	if (!json_array_size(attention))
+		return;
+	puts("\nWants attention");
+	json_array_foreach(attention, i, item)
+		warn(ctl, "  ", json_text(item, "text"), json_text(item, "hint"));
 }
 
 enum posture show_sentence(const struct ctl *ctl, const json_t *status)
@@ -166,8 +154,5 @@ void show_status(const struct ctl *ctl, const struct answer *answer)
 		     (long long)v4, (long long)v6);
 	}
 	show_wish(ctl, status);
-	if (attention_count(status)) {
-		puts("\nWants attention");
-		show_attention(ctl, status, "  ");
-	}
+	show_attention(ctl, status);
 }

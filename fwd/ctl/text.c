@@ -147,7 +147,7 @@ int duration_parse(const char *text, uint32_t min, uint32_t max, uint32_t *ret, 
 			n = n > max ? n : n * 10 + (unsigned)(*at - '0');
 		if (at == begin) {
 			diag_set(diag, 0, (unsigned)(at - text) + 1,
-				 "a time is a number with a unit: 90s, 30m, 2h, 7d, 4w");
+				 "a time is a number with a unit: 90s, 30m, 2h, 7d, 2w");
 			return -EINVAL;
 		}
 		if (!unit_seconds(*at)) {

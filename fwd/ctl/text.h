@@ -11,7 +11,7 @@
 
 struct ctl;
 
-#define FOR_MAX (3650u * 86400) /* seconds: `allow --for` reaches ten years */
+#define FOR_MAX (24u * 86400) /* seconds of `allow --for`; ipset itself ends at 24.8 days */
 #define TIME_TEXT_MAX 48
 
 /*
