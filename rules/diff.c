@@ -191,7 +191,7 @@ void diff_free(struct diff *diff)
 
 static const char *policy_name(uint8_t policy)
 {
-	return policy == NF_DROP ? "DROP" : policy == NF_ACCEPT ? "ACCEPT" : "none";
+	return policy == NF_DROP ? "DROP" : "ACCEPT"; /* a chain that is not there lets everything through */
 }
 
 bool step_text(const struct step *step, char *ret, size_t size)

@@ -38,8 +38,9 @@ static bool net_matches(const struct match *match, const struct addr *addr)
 }
 
 /* Ports, flags, type and code lie in the first fragment alone: for the others xt_tcpudp, xt_multiport and the icmp
- * matches answer no before they look at a negation. (xt_tcp drops a fragment at offset 8, an old trick to rewrite flags.
- * The offset is not known here, and where conntrack is in use no fragment gets this far: it puts them together.) */
+ * matches answer no before they look at a negation. (xt_tcp drops a fragment at offset 8, an old trick to rewrite
+ * flags. The offset is not known here, and where conntrack is in use no fragment gets this far: it puts them
+ * together.) */
 static bool ports_match(const struct match *match, const struct packet *packet)
 {
 	if (packet->fragment || packet->proto != (match->kind == MATCH_TCP ? IPPROTO_TCP : IPPROTO_UDP))
@@ -89,8 +90,8 @@ static bool icmp_matches(const struct match *match, const struct packet *packet)
 	return found != match->inverted;
 }
 
-/* As xt_conntrack does it: without an entry the state alone is looked at, if it is asked for, and every other part is then
- * taken as given, so that "INVALID, direction REPLY" matches each invalid packet. */
+/* As xt_conntrack does it: without an entry the state alone is looked at, if it is asked for, and every other part is
+ * then taken as given, so that "INVALID, direction REPLY" matches each invalid packet. */
 static enum answer conntrack_matches(const struct match *match, const struct packet *packet)
 {
 	bool entry = packet->ct_state & (CT_ESTABLISHED | CT_RELATED | CT_NEW);

@@ -118,10 +118,9 @@ static bool walk_rule(struct walk *walk, struct verdict_step *step, struct mark 
 	case TARGET_RETURN:
 		add_end(&ret->fall, &here, &why);
 		return sure;
-	case TARGET_JUMP:
-	case TARGET_GOTO:
-		break;
 	default:
+		if (chain)
+			break;
 		add_both(ret, &here, &why);
 		return false;
 	}

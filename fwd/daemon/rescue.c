@@ -39,8 +39,7 @@ static bool check_family(struct firewall *firewall, int family, uint16_t port)
 	open = way.verdict == VERDICT_ACCEPT;
 	if (!open && (way.decides || way.doubt))
 		step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));
-	printf("%s, tcp/%u: %s%s%s\n", family == V4 ? "IPv4" : "IPv6", port, open ? "open to everybody" : "NOT open: ", rule,
-	       open ? "" : "\n  take that rule away by hand (iptables -D …)");
+	printf("SSH over %s, tcp/%u: %s%s\n", family == V4 ? "IPv4" : "IPv6", port, open ? "open to everybody" : "NOT open, by ", rule);
 	ruleset_free(actual);
 	return open;
 }
@@ -86,11 +85,37 @@ static int make_it_boot(struct firewall *firewall)
 	return r;
 }
 
+/* What is confirmed, with SSH open to anyone; off where nothing is confirmed. */
+static void read_policy(struct firewall *firewall)
+{
+	struct diag diag = { 0 };
+	int r = confirmed_read(firewall->paths.state_dir, &firewall->confirmed, &diag);
+
+	if (r < 0) {
+		confirmed_init(&firewall->confirmed);
+		firewall->confirmed.on = r != -ENOENT;
+	}
+	if (r < 0 && r != -ENOENT)
+		printf("%s/" CONFIRMED_NAME ":%u cannot be read (%s): the default policy is taken.\n", firewall->paths.state_dir, diag.line,
+		       diag.text);
+	firewall->confirmed.policy.ssh = SSH_ANYONE;
+	sshports_find(&firewall->confirmed.policy, &firewall->confirmed.policy);
+}
+
+static bool check_ssh(struct firewall *firewall)
+{
+	bool open = true;
+
+	for (int f = 0; f < FAMILIES; f++)
+		for (size_t i = 0; i < firewall->confirmed.policy.n_ssh_ports; i++)
+			open &= check_family(firewall, f, firewall->confirmed.policy.ssh_ports[i]);
+	return open;
+}
+
 int rescue(const struct firewall_paths *paths)
 {
 	struct firewall firewall = { .paths = *paths };
-	struct diag diag = { 0 };
-	bool open = true;
+	bool open = false;
 	int r = sets_open(&firewall.sets);
 
 	if (r == 0)
@@ -99,24 +124,22 @@ int rescue(const struct firewall_paths *paths)
 		fprintf(stderr, "fwd: the kernel's nf_tables or ipset cannot be had: %s\n", strerror(-r));
 		goto out;
 	}
-	r = confirmed_read(paths->state_dir, &firewall.confirmed, &diag);
-	if (r == -ENOENT || (r == 0 && !firewall.confirmed.on)) {
-		puts("The firewall is off by what is confirmed.");
-		firewall.confirmed.on = false;
-	} else if (r < 0) {
-		printf("%s/" CONFIRMED_NAME ":%u cannot be read (%s): the default policy is taken.\n", paths->state_dir, diag.line, diag.text);
-		confirmed_init(&firewall.confirmed);
+	read_policy(&firewall);
+	if (!firewall.confirmed.on) {
+		puts("By what is confirmed the firewall is off: what is left of ours goes.");
+		r = put_in_force(&firewall);
+		open = r == 0 && check_ssh(&firewall);
+		if (open || r < 0)
+			goto out;
+		/* without us nothing lets SSH in (policies DROP that others made, or of a half-done disable) */
+		puts("So nobody gets in. fwd's baseline is put in force: SSH is open, everything else is closed.");
 		firewall.confirmed.on = true;
 	}
-	firewall.confirmed.policy.ssh = SSH_ANYONE;
-	sshports_find(&firewall.confirmed.policy, &firewall.confirmed.policy);
 	r = put_in_force(&firewall);
-	if (r == 0 && firewall.confirmed.on)
-		make_it_boot(&firewall);
-	for (int f = 0; f < FAMILIES && r == 0; f++)
-		for (size_t i = 0; i < firewall.confirmed.policy.n_ssh_ports; i++)
-			open &= check_family(&firewall, f, firewall.confirmed.policy.ssh_ports[i]);
 	if (r == 0)
+		make_it_boot(&firewall);
+	open = r == 0 && check_ssh(&firewall);
+	if (open)
 		puts("Next: log in by SSH, look at `fwctl status`, and mend fwd.conf with `fwctl edit`; restart fwd if it hangs.");
 out:
 	kernel_close(firewall.kernel);

@@ -108,10 +108,12 @@ static void expect_same(const struct chain *a, const struct rule *b, size_t n)
 	assert_int_equal(b[n - 1].n_matches, 0);
 }
 
-/* With a trial the confirmed body stands behind the gate, and the candidate's in chains of its own, as they would alone. */
+/* With a trial the confirmed body stands behind the gate, and the candidate's in chains of its own; as they would
+ * alone. */
 static void bodies(void **state)
 {
-	static const char *const names[] = { CHAIN_INPUT, CHAIN_FORWARD }, *const trials[] = { CHAIN_TRIAL_INPUT, CHAIN_TRIAL_FORWARD };
+	static const char *const names[] = { CHAIN_INPUT, CHAIN_FORWARD },
+			*const trials[] = { CHAIN_TRIAL_INPUT, CHAIN_TRIAL_FORWARD };
 	struct policy policy = full_policy(), narrow = narrow_policy();
 	struct ruleset *wide = compiled(&policy, NULL, NF_DROP), *small = compiled(&narrow, NULL, NF_DROP),
 		       *both = compiled(&policy, &narrow, NF_DROP), *first = compiled(NULL, &narrow, NF_DROP),
@@ -148,7 +150,8 @@ static void expect_no_host_bits(const struct match *match)
 		assert_int_equal(match->u.net.addr.bytes[i] & ~match->u.net.mask[i], 0);
 }
 
-/* What iptables reads back: the protocol before the match that leans on it, a set last, and no more slots than there are. */
+/* What iptables reads back: the protocol before the match that leans on it, a set last, and no more slots than there
+ * are. */
 static void every_rule(void **state)
 {
 	struct policy policy = full_policy();

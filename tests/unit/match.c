@@ -78,7 +78,8 @@ static const struct example examples[] = {
 	{ "icmp, protocol", { MATCH_ICMP, .u.icmp = { 255, 0, 255 } }, { HERE4, .proto = IPPROTO_TCP }, ANSWER_NO, STILL_NO },
 	{ "icmp, fragment", { MATCH_ICMP, .u.icmp = { 255, 0, 255 } },
 	  { HERE4, .proto = IPPROTO_ICMP, .fragment = true }, ANSWER_NO, STILL_NO },
-	{ "icmp6", { MATCH_ICMP6, .u.icmp = { 2, 0, 255 } }, { HERE6, .proto = IPPROTO_ICMPV6, .icmp_type = 2, .icmp_code = 9 },
+	{ "icmp6", { MATCH_ICMP6, .u.icmp = { 2, 0, 255 } },
+	  { HERE6, .proto = IPPROTO_ICMPV6, .icmp_type = 2, .icmp_code = 9 },
 	  ANSWER_YES },
 	{ "icmp6, 255 is a type", { MATCH_ICMP6, .u.icmp = { 255, 0, 255 } },
 	  { HERE6, .proto = IPPROTO_ICMPV6, .icmp_type = 2 }, ANSWER_NO },
@@ -193,7 +194,8 @@ static void multiport(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		/* the third slot is not counted in n */
-		struct match match = { MATCH_MULTIPORT, .u.multiport = { table[i].which, 2, { { 80, 80 }, { 8000, 8010 }, { 9, 9 } } } };
+		struct match match = { MATCH_MULTIPORT, .u.multiport = { table[i].which, 2,
+				{ { 80, 80 }, { 8000, 8010 }, { 9, 9 } } } };
 
 		for (size_t j = 0; j < sizeof(protos); j++) {
 			struct packet packet = { HERE4, .proto = protos[j], .sport = table[i].sport, .dport = table[i].dport };
@@ -211,7 +213,8 @@ static void multiport(void **state)
 	}
 }
 
-enum { STATE = CONNTRACK_STATE, STATUS = CONNTRACK_STATUS, PORT = CONNTRACK_ORIGDST_PORT, DIRECTION = CONNTRACK_DIRECTION };
+enum { STATE = CONNTRACK_STATE, STATUS = CONNTRACK_STATUS, PORT = CONNTRACK_ORIGDST_PORT,
+		DIRECTION = CONNTRACK_DIRECTION };
 
 static void conntrack(void **state)
 {

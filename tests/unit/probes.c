@@ -16,13 +16,15 @@
 
 static const struct list test_lists[] = {
 	{ .name = LIST_MAIN },
-	{ .name = "web", .n_ports = 3, .ports = { { IPPROTO_TCP, 80, 80 }, { IPPROTO_UDP, 53, 53 }, { IPPROTO_TCP, 8000, 8010 } } },
+	{ .name = "web", .n_ports = 3, .ports = { { IPPROTO_TCP, 80, 80 }, { IPPROTO_UDP, 53, 53 }, { IPPROTO_TCP, 8000,
+	  8010 } } },
 	/* 6 ranges and 9 ports of TCP are 21 slots; the last port stands alone in its protocol */
 	{ .name = "many", .n_ports = 16, .ports = {
 		{ IPPROTO_TCP, 1001, 1002 }, { IPPROTO_TCP, 1011, 1012 }, { IPPROTO_TCP, 1021, 1022 }, { IPPROTO_TCP, 1031, 1032 },
 		{ IPPROTO_TCP, 1041, 1042 }, { IPPROTO_TCP, 1051, 1052 }, { IPPROTO_TCP, 1061, 1061 }, { IPPROTO_TCP, 1071, 1071 },
 		{ IPPROTO_TCP, 1081, 1081 }, { IPPROTO_TCP, 1091, 1091 }, { IPPROTO_TCP, 1101, 1101 }, { IPPROTO_TCP, 1111, 1111 },
-		{ IPPROTO_TCP, 1121, 1121 }, { IPPROTO_TCP, 1131, 1131 }, { IPPROTO_TCP, 1141, 1141 }, { IPPROTO_UDP, 1201, 1203 } } },
+		{ IPPROTO_TCP, 1121, 1121 }, { IPPROTO_TCP, 1131, 1131 }, { IPPROTO_TCP, 1141, 1141 }, { IPPROTO_UDP, 1201,
+		  1203 } } },
 	{ .name = "office", .interface = "eth1" },
 	{ .name = "db", .n_ports = 1, .ports = { { IPPROTO_TCP, 5432, 5432 } },
 	  .destination = { { AF_INET, { 10, 4, 0, 0 } }, 24 } },
@@ -78,7 +80,8 @@ static const struct probe probes[] = {
 	{ "established, original", .state = CT_ESTABLISHED, NO },
 	{ "new, reply", .state = CT_NEW, .reply = true, NO },
 	{ "expected", .state = CT_ESTABLISHED, .status = CT_STATUS_EXPECTED | CT_STATUS_CONFIRMED, YES },
-	{ "not expected", .state = CT_ESTABLISHED, .status = CT_STATUS_SEEN_REPLY | CT_STATUS_ASSURED | CT_STATUS_CONFIRMED, NO },
+	{ "not expected", .state = CT_ESTABLISHED,
+	  .status = CT_STATUS_SEEN_REPLY | CT_STATUS_ASSURED | CT_STATUS_CONFIRMED, NO },
 	{ "loopback", .iif = "lo", YES },
 	{ "loopback, invalid", .iif = "lo", .state = CT_INVALID, YES },
 	{ "not loopback", .iif = "lo0", NO },
@@ -210,7 +213,8 @@ static const struct probe probes[] = {
 	{ "forward: path MTU without a flow", FWD, IN4, ICMP, .type = 3, .code = 4, NO },
 	{ "forward: listed", FWD, .list = MAIN, YES },
 	{ "forward: web", FWD, .list = WEB, .dport = 8080, .state = CT_NEW | CT_DNAT, .origdst = 80, YES },
-	{ "forward: web, established", FWD, .list = WEB, .dport = 8080, .state = CT_ESTABLISHED | CT_DNAT, .origdst = 80, YES },
+	{ "forward: web, established", FWD, .list = WEB, .dport = 8080, .state = CT_ESTABLISHED | CT_DNAT, .origdst = 80,
+	  YES },
 	{ "forward: web, the range", FWD, .list = WEB, .dport = 80, .state = CT_NEW | CT_DNAT, .origdst = 8010, YES },
 	{ "forward: web, UDP", FWD, .list = WEB, UDP, .dport = 5353, .state = CT_NEW | CT_DNAT, .origdst = 53, YES },
 	{ "forward: web, protocol", FWD, .list = WEB, UDP, .dport = 80, .state = CT_NEW | CT_DNAT, .origdst = 80, NO },
@@ -219,10 +223,12 @@ static const struct probe probes[] = {
 	{ "forward: office", FWD, .list = OFFICE, .iif = "eth1", YES },
 	{ "forward: office, elsewhere", FWD, .list = OFFICE, NO },
 	{ "forward: db", FWD, IN4, .list = DB, .dst = "10.4.0.7", .state = CT_NEW | CT_DNAT, .origdst = 5432, YES },
-	{ "forward: db, other container", FWD, IN4, .list = DB, .dst = "10.4.1.7", .state = CT_NEW | CT_DNAT, .origdst = 5432, NO },
+	{ "forward: db, other container", FWD, IN4, .list = DB, .dst = "10.4.1.7", .state = CT_NEW | CT_DNAT,
+	  .origdst = 5432, NO },
 	{ "forward: db6", FWD, IN6, .list = DB6, .dst = "fd04::7", YES },
 	{ "forward: db6, other", FWD, IN6, .list = DB6, .dst = "fd04:0:0:1::7", NO },
-	{ "forward: mixed", FWD, IN4, .list = MIXED, UDP, .iif = "eth1", .dst = "10.4.0.7", .state = CT_NEW | CT_DNAT, .origdst = 9, YES },
+	{ "forward: mixed", FWD, IN4, .list = MIXED, UDP, .iif = "eth1", .dst = "10.4.0.7", .state = CT_NEW | CT_DNAT,
+	  .origdst = 9, YES },
 };
 #define MANY_PORTS 16 /* of the list "many": a forward rule each, probed by their numbers */
 _Static_assert(sizeof(probes) / sizeof(*probes) + MANY_PORTS == N_PROBES, "N_PROBES");

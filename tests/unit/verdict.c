@@ -16,8 +16,10 @@
 /* A certain rule has no match, a doubtful one an opaque match, and a dead one a match that fails. */
 enum how { SURE, MAYBE, NEVER };
 
-static const struct packet v4 = { .hook = NF_INET_LOCAL_IN, .src = { AF_INET }, .dst = { AF_INET }, .proto = IPPROTO_TCP };
-static const struct packet v6 = { .hook = NF_INET_LOCAL_IN, .src = { AF_INET6 }, .dst = { AF_INET6 }, .proto = IPPROTO_TCP };
+static const struct packet v4 = { .hook = NF_INET_LOCAL_IN, .src = { AF_INET }, .dst = { AF_INET },
+		.proto = IPPROTO_TCP };
+static const struct packet v6 = { .hook = NF_INET_LOCAL_IN, .src = { AF_INET6 }, .dst = { AF_INET6 },
+		.proto = IPPROTO_TCP };
 
 static struct chain *base(struct table *table, const char *name, int32_t priority, uint8_t policy)
 {
@@ -92,7 +94,8 @@ static const struct story stories[] = {
 	{ "first match", NF_DROP, { { "IN", SURE, TARGET_ACCEPT }, { "IN", SURE, TARGET_DROP } }, VERDICT_ACCEPT, "IN", 0 },
 	{ "reject", NF_ACCEPT, { { "IN", SURE, TARGET_REJECT } }, VERDICT_DROP, "IN", 0 },
 	{ "counting and logging go on", NF_DROP,
-	  { { "IN", SURE, TARGET_NONE }, { "IN", SURE, TARGET_LOG }, { "IN", MAYBE, TARGET_NFLOG }, { "IN", SURE, TARGET_ACCEPT } },
+	  { { "IN", SURE, TARGET_NONE }, { "IN", SURE, TARGET_LOG }, { "IN", MAYBE, TARGET_NFLOG },
+	    { "IN", SURE, TARGET_ACCEPT } },
 	  VERDICT_ACCEPT, "IN", 3 },
 	{ "return from the base chain", NF_DROP, { { "IN", SURE, TARGET_RETURN }, { "IN", SURE, TARGET_ACCEPT } },
 	  VERDICT_DROP, "IN", 2 },
@@ -101,7 +104,8 @@ static const struct story stories[] = {
 	  { { "IN", SURE, TARGET_JUMP, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", NEVER, TARGET_DROP } },
 	  VERDICT_ACCEPT, "IN", 1 },
 	{ "jump, return", NF_DROP,
-	  { { "IN", SURE, TARGET_JUMP, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", SURE, TARGET_RETURN }, { "A", SURE, TARGET_DROP } },
+	  { { "IN", SURE, TARGET_JUMP, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", SURE, TARGET_RETURN },
+	    { "A", SURE, TARGET_DROP } },
 	  VERDICT_ACCEPT, "IN", 1 },
 	{ "goto, fall through: the policy", NF_DROP,
 	  { { "IN", SURE, TARGET_GOTO, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", NEVER, TARGET_DROP } },
@@ -123,7 +127,8 @@ static const struct story stories[] = {
 	{ "doubt", NF_DROP, { { "IN", MAYBE, TARGET_ACCEPT } }, VERDICT_UNKNOWN, "IN", 0 },
 	{ "doubt, the other way", NF_ACCEPT, { { "IN", MAYBE, TARGET_DROP } }, VERDICT_UNKNOWN, "IN", 0 },
 	{ "doubt without effect", NF_ACCEPT, { { "IN", MAYBE, TARGET_ACCEPT } }, VERDICT_ACCEPT, "IN", 1 },
-	{ "both ways drop", NF_ACCEPT, { { "IN", MAYBE, TARGET_DROP }, { "IN", SURE, TARGET_REJECT } }, VERDICT_DROP, "IN", 1 },
+	{ "both ways drop", NF_ACCEPT, { { "IN", MAYBE, TARGET_DROP }, { "IN", SURE, TARGET_REJECT } }, VERDICT_DROP,
+	  "IN", 1 },
 	{ "the doubt that changes something is named", NF_DROP,
 	  { { "IN", MAYBE, TARGET_DROP }, { "IN", MAYBE, TARGET_ACCEPT }, { "IN", MAYBE, TARGET_ACCEPT } },
 	  VERDICT_UNKNOWN, "IN", 1 },
@@ -139,13 +144,16 @@ static const struct story stories[] = {
 	  { { "IN", MAYBE, TARGET_JUMP, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", NEVER, TARGET_DROP } },
 	  VERDICT_ACCEPT, "IN", 1 },
 	{ "doubtful return", NF_DROP,
-	  { { "IN", SURE, TARGET_JUMP, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", MAYBE, TARGET_RETURN }, { "A", SURE, TARGET_DROP } },
+	  { { "IN", SURE, TARGET_JUMP, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", MAYBE, TARGET_RETURN },
+	    { "A", SURE, TARGET_DROP } },
 	  VERDICT_UNKNOWN, "A", 0 },
 	{ "doubtful return, met again", NF_DROP,
-	  { { "IN", SURE, TARGET_JUMP, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", MAYBE, TARGET_RETURN }, { "A", SURE, TARGET_ACCEPT } },
+	  { { "IN", SURE, TARGET_JUMP, "A" }, { "IN", SURE, TARGET_ACCEPT }, { "A", MAYBE, TARGET_RETURN },
+	    { "A", SURE, TARGET_ACCEPT } },
 	  VERDICT_ACCEPT, "A", 1 },
 	{ "the first of two doubts", NF_ACCEPT,
-	  { { "IN", SURE, TARGET_JUMP, "A" }, { "A", MAYBE, TARGET_RETURN }, { "A", MAYBE, TARGET_ACCEPT }, { "A", SURE, TARGET_DROP } },
+	  { { "IN", SURE, TARGET_JUMP, "A" }, { "A", MAYBE, TARGET_RETURN }, { "A", MAYBE, TARGET_ACCEPT },
+	    { "A", SURE, TARGET_DROP } },
 	  VERDICT_UNKNOWN, "A", 0 },
 	{ "opaque target", NF_DROP, { { "IN", SURE, TARGET_OPAQUE } }, VERDICT_UNKNOWN, "IN", 0 },
 	{ "opaque target, the same behind", NF_DROP, { { "IN", SURE, TARGET_OPAQUE }, { "IN", SURE, TARGET_ACCEPT } },
@@ -156,7 +164,8 @@ static const struct story stories[] = {
 	{ "opaque target that is not reached", NF_ACCEPT, { { "IN", NEVER, TARGET_OPAQUE } }, VERDICT_ACCEPT, "IN", 1 },
 	{ "no such chain", NF_DROP, { { "IN", SURE, TARGET_JUMP, "A" } }, VERDICT_UNKNOWN, "IN", 0 },
 	{ "a loop", NF_DROP, { { "IN", SURE, TARGET_JUMP, "A" }, { "A", SURE, TARGET_JUMP, "A" } }, VERDICT_UNKNOWN, "A", 0 },
-	{ "a loop of goto", NF_DROP, { { "IN", SURE, TARGET_GOTO, "A" }, { "A", SURE, TARGET_GOTO, "A" } }, VERDICT_UNKNOWN, "A", 0 },
+	{ "a loop of goto", NF_DROP, { { "IN", SURE, TARGET_GOTO, "A" }, { "A", SURE, TARGET_GOTO, "A" } },
+	  VERDICT_UNKNOWN, "A", 0 },
 };
 
 static void short_stories(void **state)

@@ -18,7 +18,8 @@
 /* A certain rule has no match, a doubtful one an opaque match, and a dead one a match that fails. */
 enum how { SURE, MAYBE, NEVER };
 
-static const struct packet v4 = { .hook = NF_INET_LOCAL_IN, .src = { AF_INET }, .dst = { AF_INET }, .proto = IPPROTO_TCP };
+static const struct packet v4 = { .hook = NF_INET_LOCAL_IN, .src = { AF_INET }, .dst = { AF_INET },
+		.proto = IPPROTO_TCP };
 
 static struct chain *base(struct table *table, const char *name, int32_t priority, uint8_t policy)
 {
