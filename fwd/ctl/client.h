@@ -7,8 +7,9 @@
 
 #include <jansson.h>
 
-#define CLIENT_LINE_MAX 65536   /* bytes of a request or an answer with its newline */
-#define CLIENT_PATIENCE 120     /* seconds without an answer until the daemon counts as hung */
+#define REQUEST_MAX 65536    /* bytes with the newline */
+#define ANSWER_MAX (1u << 20)
+#define CLIENT_PATIENCE 120  /* seconds without an answer until the daemon counts as hung */
 
 struct client;
 

@@ -62,7 +62,7 @@ struct command {
 	int (*run)(const struct ctl *ctl, const struct invocation *call); /* returns the exit code, having spoken */
 	void (*show)(const struct ctl *ctl, const struct answer *answer); /* a good answer, for people; or NULL */
 };
-#define WORDS_MAX 4096 /* what a request of 64 KiB can hold, roughly; the protocol is the limit */
+#define WORDS_MAX 65536 /* no limit of ours: the daemon knows how many networks it takes at once */
 
 extern const struct command command_table[]; /* ends with name NULL; groups stand together */
 const struct command *command_find(const char *name);
