@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import packet
 from bed import NETNS, Bed, Fwd, Skip, rootfs
@@ -237,7 +238,7 @@ def test_killed_run_is_swept():
         run.wait()
         assert os.path.exists(NETNS + '/' + prefix + 'host') and os.path.exists('/proc/' + pid)
     with Bed():
-        left = [n for n in os.listdir(NETNS) if n.startswith(prefix)]
+        left = [n for d in (NETNS, tempfile.gettempdir()) for n in os.listdir(d) if n.startswith(prefix)]
     assert not left and not os.path.exists('/proc/%s/exe' % pid), left
 
 
