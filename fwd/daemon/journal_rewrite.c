@@ -147,7 +147,9 @@ static void rewritten(struct rewrite *rewrite)
 
 	journal->full = journal->incomplete = journal->relative = false;
 	/* a foreign writer may still hold what the kernel said before this rewrite: one generation is remembered */
-	memmove(journal->kept.data, journal->kept.data + journal->kept_mark, journal->kept.len - journal->kept_mark);
+	if (journal->kept_mark > 0)
+		memmove(journal->kept.data, journal->kept.data + journal->kept_mark,
+			journal->kept.len - journal->kept_mark);
 	journal->kept.len -= journal->kept_mark;
 	journal->kept_mark = journal->kept.len;
 	for (size_t i = 0; i < rewrite->n_sets; i++) {
