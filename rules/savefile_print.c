@@ -169,6 +169,11 @@ static void put_conntrack(struct out *out, const struct match *match)
 {
 	unsigned flags = match->u.conntrack.flags, invert = match->u.conntrack.invert;
 
+	if (match->text && strcmp(match->text, "state") == 0) {
+		put(out, " -m state%s --state ", not(invert & CONNTRACK_STATE));
+		put_bits(out, savename_states, match->u.conntrack.states);
+		return;
+	}
 	put(out, " -m conntrack");
 	if (flags & CONNTRACK_STATE) {
 		put(out, "%s --ctstate ", not(invert & CONNTRACK_STATE));

@@ -57,7 +57,7 @@ bool saveline_number(const char *word, uint64_t max, uint64_t *ret)
 	for (; *word; word++) {
 		uint64_t digit = (uint64_t)(unsigned char)*word - '0';
 
-		if (digit > 9 || value > max / 10 || value * 10 > max - digit)
+		if (digit > 9 || digit > max || value > max / 10 || value * 10 > max - digit)
 			return false;
 		value = value * 10 + digit;
 	}

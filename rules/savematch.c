@@ -174,7 +174,7 @@ static bool take_conntrack(struct match *match, unsigned id, const char *name, c
 		if (!savename_bits(savename_states, values[0], 0, &bits) || !bits)
 			return false;
 		/* the older name of the match knows no translations */
-		if (strcmp(name, "--state") == 0 && bits & (CT_SNAT | CT_DNAT))
+		if (strcmp(name, "--state") == 0 && (bits & (CT_SNAT | CT_DNAT) || match_set_text(match, "state") < 0))
 			return false;
 		match->u.conntrack.states = (uint16_t)bits;
 		return true;
@@ -328,6 +328,10 @@ bool savematch_net(const char *text, uint8_t family, struct match *match, bool *
 
 	if (snprintf(addr, sizeof(addr), "%.*s", slash ? (int)(slash - text) : INET6_ADDRSTRLEN, text) >= (int)sizeof(addr))
 		return false;
+	if (strcmp(text, "0/0") == 0 && af == AF_INET) {
+		*any = true;
+		return true;
+	}
 	/* not addr_parse(): iptables takes IPv4-mapped addresses, though no packet has one */
 	if (inet_pton(af, addr, match->u.net.addr.bytes) != 1)
 		return false;

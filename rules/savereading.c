@@ -64,6 +64,14 @@ bool savereading_is_implicit(const struct savereading *r, const char *option)
 	return match && savematch_option(match, option);
 }
 
+/* Short options run together and long ones cut short ("-jDROP", "--jum DROP"): some versions read them. */
+static bool hides_target(const char *word)
+{
+	if (word[0] != '-' || !word[1])
+		return false;
+	return word[1] != '-' || word[2] == 'j' || word[2] == 'g';
+}
+
 void savereading_swallow(struct savereading *r)
 {
 	const struct saveline *line = r->line;
@@ -71,9 +79,15 @@ void savereading_swallow(struct savereading *r)
 	while (r->at < line->n_words) {
 		size_t option = r->at + (strcmp(line->words[r->at], "!") == 0);
 
-		if (option < line->n_words && savereading_core(line->words[option]))
+		if (option == line->n_words) {
+			r->at = option;
 			return;
-		r->at = option < line->n_words ? option + 1 : option;
+		}
+		if (savereading_core(line->words[option]))
+			return;
+		if (hides_target(line->words[option]))
+			r->hidden = true;
+		r->at = option + 1;
 	}
 }
 
