@@ -209,7 +209,7 @@ static void golden(void **state)
 		n++;
 	}
 	closedir(dir);
-	print_message("%u pairs\n", n);
+	print_message("# %u pairs\n", n);
 	assert_true(n >= GOLDEN_MIN);
 	ruleset_free(ours);
 }

@@ -253,7 +253,7 @@ static void round_trip(void **state)
 	const char *seed = getenv("SEED");
 
 	random_state = seed ? strtoull(seed, NULL, 0) : 20261124;
-	print_message("SEED=%llu\n", (unsigned long long)random_state);
+	print_message("# SEED=%llu\n", (unsigned long long)random_state);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint8_t family = below(2) ? NFPROTO_IPV4 : NFPROTO_IPV6;
 		struct ruleset *ruleset = ruleset_new();
