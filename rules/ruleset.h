@@ -30,7 +30,7 @@ enum match_kind {
 	MATCH_ICMP6,     /* u.icmp */
 	MATCH_HL,        /* u.hl: IPv6 hop limit equal to (inverted: other than) */
 	MATCH_MULTIPORT, /* u.multiport */
-	MATCH_CONNTRACK, /* u.conntrack */
+	MATCH_CONNTRACK, /* u.conntrack; text "state" where it goes by its older name, else NULL */
 	MATCH_SET,       /* u.set */
 	MATCH_COMMENT,   /* text; never decides */
 	MATCH_LIMIT,     /* text as iptables prints it ("--limit 5/sec"); may or may not match */
@@ -64,7 +64,7 @@ struct port_span {
 struct match {
 	enum match_kind kind;
 	bool inverted; /* not in TCP, UDP and CONNTRACK, which negate their parts */
-	char *text; /* COMMENT, LIMIT, OPAQUE; owned */
+	char *text; /* COMMENT, LIMIT, OPAQUE, CONNTRACK; owned */
 	union {
 		struct {
 			char name[IFNAMSIZ];
