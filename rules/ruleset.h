@@ -21,8 +21,8 @@
 enum match_kind {
 	MATCH_IIF,       /* u.iface */
 	MATCH_OIF,       /* u.iface */
-	MATCH_SRC,       /* u.net; inverted or not, never matches a packet of the other family. With mask 0 it says just */
-	MATCH_DST,       /* that (`meta nfproto` in a table of family inet) and cannot be encoded */
+	MATCH_SRC,       /* u.net; inverted or not, never matches a packet of the other family. With mask 0 it says */
+	MATCH_DST,       /* just that (`meta nfproto` in a table of family inet) and cannot be encoded */
 	MATCH_PROTO,     /* u.proto */
 	MATCH_TCP,       /* u.ports; implies nothing: MATCH_PROTO stands before it, as in iptables */
 	MATCH_UDP,       /* u.ports */
@@ -138,7 +138,7 @@ struct rule {
 	struct target target;
 	uint64_t packets, bytes;
 	uint64_t handle;   /* of the kernel; 0 where it comes from elsewhere */
-	bool native;       /* in a table of iptables, but iptables-save prints nothing of the table for it, or a wrong rule */
+	bool native;       /* of a table of iptables, but iptables-save prints a wrong rule, or nothing of the table */
 	bool dead_log;     /* a log statement beside a verdict: iptables-save loses it */
 };
 
