@@ -1,0 +1,1 @@
+static int bench(void) { return 0; }
