@@ -13,6 +13,7 @@ unsigned addr_bits(uint8_t family)
 
 int addr_parse(const char *text, struct addr *ret)
 {
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct addr addr = { .family = AF_INET };
 
 	if (inet_pton(AF_INET, text, addr.bytes) == 1) {
@@ -22,7 +23,7 @@ int addr_parse(const char *text, struct addr *ret)
 	addr = (struct addr){ .family = AF_INET6 };
 	if (inet_pton(AF_INET6, text, addr.bytes) != 1)
 		return -EINVAL;
-	if (IN6_IS_ADDR_V4MAPPED((struct in6_addr *)addr.bytes))
+	if (memcmp(addr.bytes, mapped, sizeof(mapped)) == 0)
 		return -EINVAL;
 	*ret = addr;
 	return 0;

@@ -27,13 +27,16 @@ struct entry {
 	char comment[ENTRY_KERNEL_COMMENT]; /* the user's part only; entries that others made may fill it */
 };
 
-/* UTF-8 without control characters, quotes and backslashes, at most ENTRY_COMMENT_MAX bytes, not beginning with
- * "until=". (A newline would inject lines into `ipset save`; a quote cannot be represented there.) */
+/* UTF-8 without control characters, quotes and backslashes, at most ENTRY_COMMENT_MAX bytes, beginning neither with
+ * "until=" nor with "-". (A newline would inject lines into `ipset save`; a quote cannot be represented there; a comment
+ * "-q" is taken for an option of ipset even within quotes, and the rest of the file is then not loaded.) 0 or -EINVAL. */
 int entry_comment_check(const char *comment, struct diag *diag);
 
-/* The comment as kernel and file hold it. Returns its length; @ret is always terminated. */
+/* The comment as kernel and file hold it. Returns its length; @ret is always terminated. A comment of others that is too
+ * long beside "until=" is cut, between characters. */
 size_t entry_comment_join(const struct entry *entry, char ret[static ENTRY_KERNEL_COMMENT]);
-/* The way back; a malformed "until=" is plain text. Sets until and comment of @ret, nothing else. */
+/* The way back; a malformed "until=" (leading zeros, 0, more than 64 bits) is plain text. The first of several counts, the
+ * others are dropped. Sets until and comment of @ret, nothing else; more than ENTRY_KERNEL_COMMENT - 1 bytes are cut. */
 void entry_comment_split(const char *comment, struct entry *ret);
 
 /* Relative timeout for kernel and file at time @now: 0 for ever, at most ENTRY_TIMEOUT_MAX (the daemon re-arms what
