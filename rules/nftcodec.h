@@ -17,9 +17,12 @@ struct codec_sets {
 };
 
 /* @family is NFPROTO_IPV4 or NFPROTO_IPV6. The caller frees *ret with nftnl_rule_free(). -EOPNOTSUPP for opaque parts and
- * what iptables could not read back; -ENOENT for an unknown set. */
+ * what iptables could not read back; -ENOENT (or what the resolver says) for an unknown set; -EINVAL for values that no rule
+ * can have: ports without their MATCH_PROTO, two of these, an address of the other family or with mask 0, `inverted` where
+ * parts have their own inversion. The counters of @rule go along, its handle does not. */
 int nftcodec_encode(const struct rule *rule, uint8_t family, const char *table, const char *chain,
 		    const struct codec_sets *sets, struct nftnl_rule **ret);
 
-/* Never fails on what it does not know: that becomes opaque and is named. 0 or -ENOMEM. @ret is overwritten. */
+/* Never fails on what it does not know: that becomes opaque and is named. 0 or -ENOMEM. @ret is overwritten.
+ * @nft NULL: a rule that libnftnl could not even parse (expressions newer than itself); all of it opaque. */
 int nftcodec_decode(const struct nftnl_rule *nft, const struct codec_sets *sets, struct rule *ret);

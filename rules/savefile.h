@@ -7,7 +7,8 @@
 #include "rules/ruleset.h"
 
 #define SAVEFILE_SIZE_MAX (8u << 20)
-#define SAVEFILE_RULE_MAX 2048 /* bytes of one printed rule */
+#define SAVEFILE_RULE_MAX 2048 /* bytes of one printed rule of ours; a foreign one may need more */
+#define SAVEFILE_CHAINS_MAX 16384 /* of a table */
 
 /* "-A CHAIN …" exactly as iptables-save (family NFPROTO_IPV4) or ip6tables-save (NFPROTO_IPV6) prints the rule, without
  * newline; opaque parts as "[text]". Returns the length or -ENOSPC (@ret is then cut, but terminated). */
