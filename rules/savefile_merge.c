@@ -138,7 +138,7 @@ static bool rule_goes(const struct merge *merge, const struct saverule *rule)
 	for (size_t i = 0; i < rule->rule.n_matches; i++)
 		if (rule->rule.matches[i].kind != MATCH_COMMENT)
 			return false;
-	return !text[len] && saveline_find_base(merge->name, rule->chain);
+	return saveline_find_base(merge->name, rule->chain);
 }
 
 static int put_rule(struct merge *merge)

@@ -257,7 +257,8 @@ static bool take_limit(struct match *match, unsigned id, const char *name, const
 static const struct savematch matches[] = {
 	{ "tcp", MATCH_TCP, IPPROTO_TCP, true,
 	  (const struct savematch_option[]){ { "--sport", ID_SPORT }, { "--source-port", ID_SPORT },
-		{ "--dport", ID_DPORT }, { "--destination-port", ID_DPORT }, { "--tcp-flags", ID_FLAGS }, { "--syn", ID_FLAGS }, { NULL, 0 } },
+		{ "--dport", ID_DPORT }, { "--destination-port", ID_DPORT }, { "--tcp-flags", ID_FLAGS },
+		{ "--syn", ID_FLAGS }, { NULL, 0 } },
 	  take_ports },
 	{ "udp", MATCH_UDP, IPPROTO_UDP, true,
 	  (const struct savematch_option[]){ { "--sport", ID_SPORT }, { "--source-port", ID_SPORT },

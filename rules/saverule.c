@@ -137,7 +137,7 @@ static int take_proto(struct savereading *r, const char *value)
 	return 0;
 }
 
-/* @kind: MATCH_SRC, MATCH_DST, MATCH_IIF or MATCH_OIF. Lists (a,b) make several rules, names ask the resolver: opaque. */
+/* @kind: MATCH_SRC, MATCH_DST, MATCH_IIF or MATCH_OIF. Lists (a,b) are several rules, names ask the resolver: opaque. */
 static int take_endpoint(struct savereading *r, enum match_kind kind, const char *value)
 {
 	struct match *match = rule_add_match(&r->out->rule, kind);

@@ -106,7 +106,7 @@ static void sections(void **state)
 {
 	static const char text[] = "# c\r\n*filter\n:INPUT DROP [0:0]\n:T - [0:0]\n-A INPUT -i a -j T\nCOMMIT\n"
 				   "*filter x\n: T -\n:FORWARD DROP\n-A INPUT -i b -j ACCEPT\n-A T -j DROP\n:T - [0:0]\n"
-				   "-A T -6 -j DROP\n-A T -c 3,4 -j RETURN\n-A T -c 5 6 -j RETURN\nCOMMIT\n";
+				   ":LOG -\n-A T -j LOG\n-A T -6 -j DROP\n-A T -c 3,4 -j RETURN\n-A T -c 5 6 -j RETURN\nCOMMIT\n";
 	struct ruleset *ruleset = ruleset_new();
 	const struct chain *chain;
 
@@ -117,9 +117,10 @@ static void sections(void **state)
 	assert_string_equal(chain->rules[0].matches[0].u.iface.name, "b");
 	assert_int_equal(table_find_chain(&ruleset->tables[0], "FORWARD")->policy, NF_DROP);
 	chain = table_find_chain(&ruleset->tables[0], "T");
-	assert_int_equal(chain->n_rules, 2);
-	assert_int_equal(chain->rules[0].packets, 3);
-	assert_int_equal(chain->rules[1].bytes, 6);
+	assert_int_equal(chain->n_rules, 3);
+	assert_int_equal(chain->rules[0].target.kind, TARGET_OPAQUE); /* which LOG? */
+	assert_int_equal(chain->rules[1].packets, 3);
+	assert_int_equal(chain->rules[2].bytes, 6);
 	ruleset_free(ruleset);
 }
 

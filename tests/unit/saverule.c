@@ -196,8 +196,14 @@ static void opaque(void **state)
 		/* 1.8.9 keeps the last of the two ports alone */
 		{ "-A T -p tcp -m tcp --dport 1 -m tcp --dport 2 -j DROP",
 		  "-A T [-A T -p tcp -m tcp --dport 1 -m tcp --dport 2 -j DROP] -j DROP" },
+		{ "-A T ! -p tcp --dport 5 -j DROP", "-A T [-A T ! -p tcp --dport 5 -j DROP] -j DROP" },
+		{ "-A T -p tcp -m multiport --ports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15:16",
+		  "-A T -p tcp [-m multiport --ports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15:16]" },
+		{ "-A T -m state --state DNAT", "-A T [-m state --state DNAT]" },
 		/* a target may hide there: 1.8.9 reads the first, 1.8.11 both */
 		{ "-A T --jum ACCEPT", "-A T [-A T --jum ACCEPT] -j [not understood]" },
+		{ "-A T -m recent --rcheck --jum DROP", "-A T [-m recent --rcheck --jum DROP] -j [not understood]" },
+		{ "-A T -m recent --rcheck --got X", "-A T [-m recent --rcheck --got X] -j [not understood]" },
 		{ "-A T -m recent --rcheck -jACCEPT", "-A T [-m recent --rcheck -jACCEPT] -j [not understood]" },
 	};
 
