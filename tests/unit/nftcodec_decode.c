@@ -148,7 +148,8 @@ static void raw_mask(struct nftnl_rule *nft, const char *mask, uint32_t len)
 }
 
 /* @info is copied: libnftnl frees it. */
-static void raw_xt(struct nftnl_rule *nft, bool target, const char *name, uint32_t revision, const void *info, size_t size)
+static void raw_xt(struct nftnl_rule *nft, bool target, const char *name, uint32_t revision, const void *info,
+		   size_t size)
 {
 	struct nftnl_expr *expr = raw_expr(nft, target ? "target" : "match");
 	void *copy = malloc(size);
