@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#pragma once
 /*
- * What sets cost, printed for people. Included by sets.c alone.
+ * What sets cost, printed for people.
  */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/net/sets_bed.h"
 
 #define BENCH_MANY 100000u
 #define BENCH_SINGLE 10000u
@@ -94,7 +99,7 @@ static long resident(void)
 	return kib;
 }
 
-static int bench(void)
+int bench(void)
 {
 	const long before = resident();
 	long opened;
