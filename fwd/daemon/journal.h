@@ -21,7 +21,7 @@
 #include "rules/diag.h"
 #include "rules/entry.h"
 
-#define JOURNAL_SIZE_MAX (1ll << 30)    /* bytes: a larger file is refused, and ours does not grow beyond it (-EFBIG) */
+#define JOURNAL_SIZE_MAX (1ll << 30)    /* bytes: a larger file is refused, and ours does not grow so far (-EFBIG) */
 #ifndef JOURNAL_NETS_MAX                /* a power of two; less in tests */
 #define JOURNAL_NETS_MAX (8u << 20)     /* networks of one set in journal_state(): -E2BIG */
 #endif
@@ -110,5 +110,6 @@ struct journal_set {
 	uint8_t family;
 };
 int journal_rewrite(struct journal *journal, const struct journal_set *sets, size_t n, uint64_t now,
-		    int (*dump)(const char *set, int (*put)(const struct entry *entry, void *put_user), void *put_user, void *user),
+		    int (*dump)(const char *set, int (*put)(const struct entry *entry, void *put_user), void *put_user,
+				void *user),
 		    void *user, struct diag *diag);
