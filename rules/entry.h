@@ -23,6 +23,7 @@ struct entry {
 	uint64_t until;   /* seconds since the epoch; 0: for ever */
 	uint64_t packets; /* as far as the set counts */
 	uint64_t bytes;
+	bool nomatch;     /* excludes what a wider entry covers: it opens nothing */
 	char comment[ENTRY_KERNEL_COMMENT]; /* the user's part only; entries that others made may fill it */
 };
 

@@ -12,7 +12,7 @@
 #include "rules/addr.h"
 
 #define POLICY_SSH_PORTS_MAX 15
-#define POLICY_TRUST_MAX 16
+#define POLICY_TRUST_MAX 11 /* as many of the longest names as fit into a line of fwd.conf */
 #define POLICY_LISTS_MAX 32
 #define LIST_NAME_MAX 27 /* set names: NAME, NAME6; and room for a suffix while one is built aside */
 #define LIST_PORTS_MAX 16
@@ -47,7 +47,7 @@ struct policy {
 	bool ssh_auto; /* ssh-ports = auto: ssh_ports holds what was found (compile), nothing (conf) */
 	uint16_t ssh_ports[POLICY_SSH_PORTS_MAX]; /* ascending, host byte order */
 	size_t n_ssh_ports;
-	char trust[POLICY_TRUST_MAX][IFNAMSIZ];
+	char trust[POLICY_TRUST_MAX][IFNAMSIZ]; /* ascending by strcmp(), so that the order in the file says nothing */
 	size_t n_trust;
 	unsigned timeout; /* seconds */
 	struct list lists[POLICY_LISTS_MAX]; /* [0] is LIST_MAIN without scope */
@@ -55,11 +55,18 @@ struct policy {
 };
 
 void policy_init(struct policy *ret); /* the default: ssh anyone, ports auto, no trust, 60 s, LIST_MAIN */
+/* In everything, found SSH ports and the order of lists included: equal policies compile to equal rules. */
 bool policy_equal(const struct policy *a, const struct policy *b);
 /* Inserts in order; what is there already is fine. -ENOSPC when full. */
 int policy_add_ssh_port(struct policy *policy, uint16_t port);
+/* As above; -EINVAL if @name cannot be the name of one interface. "lo" is -EINVAL too: it is always trusted. */
+int policy_add_trust(struct policy *policy, const char *name);
+/* Names that the kernel takes, without those that mean something to iptables-restore (quotes, backslash, a "+" at the
+ * end), to fwd.conf (, ; #) or to people (a "*" at the end: it would match nothing but itself). */
+bool policy_is_interface(const char *name);
 /* Name of the set of a list for a family. */
 void list_set_name(const struct list *list, uint8_t family, char ret[static 32]);
 
-/* Whether going from @old to @new can take access from anybody. If so, @why (may be NULL) says what, for people. */
+/* Whether going from @old to @new can take access from anybody. If so, @why (may be NULL) says what, for people.
+ * Looks at what is written in both: with ssh-ports = auto, fill in the found ports first. In doubt it says true. */
 bool policy_narrows(const struct policy *old, const struct policy *new, char *why, size_t size);

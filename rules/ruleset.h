@@ -21,8 +21,8 @@
 enum match_kind {
 	MATCH_IIF,       /* u.iface */
 	MATCH_OIF,       /* u.iface */
-	MATCH_SRC,       /* u.net */
-	MATCH_DST,       /* u.net */
+	MATCH_SRC,       /* u.net; inverted or not, never matches a packet of the other family. With mask 0 it says */
+	MATCH_DST,       /* just that (`meta nfproto` in a table of family inet) and cannot be encoded */
 	MATCH_PROTO,     /* u.proto */
 	MATCH_TCP,       /* u.ports; implies nothing: MATCH_PROTO stands before it, as in iptables */
 	MATCH_UDP,       /* u.ports */
@@ -30,7 +30,7 @@ enum match_kind {
 	MATCH_ICMP6,     /* u.icmp */
 	MATCH_HL,        /* u.hl: IPv6 hop limit equal to (inverted: other than) */
 	MATCH_MULTIPORT, /* u.multiport */
-	MATCH_CONNTRACK, /* u.conntrack */
+	MATCH_CONNTRACK, /* u.conntrack; text "state" where it goes by its older name, else NULL */
 	MATCH_SET,       /* u.set */
 	MATCH_COMMENT,   /* text; never decides */
 	MATCH_LIMIT,     /* text as iptables prints it ("--limit 5/sec"); may or may not match */
@@ -63,16 +63,16 @@ struct port_span {
 
 struct match {
 	enum match_kind kind;
-	bool inverted;
-	char *text; /* COMMENT, LIMIT, OPAQUE; owned */
+	bool inverted; /* not in TCP, UDP and CONNTRACK, which negate their parts */
+	char *text; /* COMMENT, LIMIT, OPAQUE, CONNTRACK; owned */
 	union {
 		struct {
 			char name[IFNAMSIZ];
 			bool prefix; /* "eth+": every name that begins so */
 		} iface;
 		struct {
-			struct addr addr;
-			uint8_t mask[16]; /* network byte order; need not be contiguous */
+			struct addr addr; /* a packet of another family does not match, not even inverted */
+			uint8_t mask[16]; /* network byte order; need not be contiguous. Empty: only the family is asked for */
 		} net;
 		uint8_t proto; /* IPPROTO_*; never 0 */
 		struct {
@@ -96,7 +96,7 @@ struct match {
 			uint16_t invert;       /* the same bits: which parts are negated */
 			uint16_t states;
 			uint16_t status;
-			bool reply;            /* DIRECTION: true REPLY, false ORIGINAL. (xt: "original" = invert of reply) */
+			bool reply;            /* DIRECTION: REPLY or ORIGINAL; never in invert (xt: REPLY = inverted) */
 			struct port_span origdst_port;
 		} conntrack;
 		struct {
@@ -138,7 +138,7 @@ struct rule {
 	struct target target;
 	uint64_t packets, bytes;
 	uint64_t handle;   /* of the kernel; 0 where it comes from elsewhere */
-	bool native;       /* holds an expression that iptables-save cannot print: it then prints nothing of the table */
+	bool native;       /* of a table of iptables, but iptables-save prints a wrong rule, or nothing of the table */
 	bool dead_log;     /* a log statement beside a verdict: iptables-save loses it */
 };
 

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Entries of whitelists: journal first, then kernel. What is not on the disk was never in force.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netinet/in.h>
+
+#include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/log.h"
+
+#define WIDE_V4 16 /* shorter prefixes need --wide: a mistyped 1.2.3.4/3 opens an eighth of the internet */
+#define WIDE_V6 32
+
+static const struct list *find_list(const struct policy *policy, const char *name, size_t *index)
+{
+	for (size_t i = 0; i < policy->n_lists; i++) {
+		if (strcmp(policy->lists[i].name, name) == 0) {
+			*index = i;
+			return &policy->lists[i];
+		}
+	}
+	return NULL;
+}
+
+int entries_journal_create(struct firewall *firewall, const struct policy *policy)
+{
+	char set[32];
+
+	for (size_t i = 0; i < policy->n_lists; i++) {
+		for (int f = 0; f < FAMILIES; f++) {
+			int r;
+
+			if (firewall->journaled[i][f])
+				continue;
+			list_set_name(&policy->lists[i], family_af[f], set);
+			r = journal_create(firewall->journal, set, family_af[f]);
+			if (r < 0)
+				return r;
+			firewall->journaled[i][f] = true;
+		}
+	}
+	return 0;
+}
+
+/* What is in the set for exactly this network. 1 found, 0 not, or -errno. */
+struct lookup {
+	const struct cidr *net;
+	struct entry *ret;
+};
+
+static int lookup_entry(const struct entry *entry, void *user)
+{
+	struct lookup *lookup = user;
+
+	if (!cidr_equal(&entry->net, lookup->net))
+		return 0;
+	*lookup->ret = *entry;
+	return 1;
+}
+
+/* One question instead of one for each prefix length: a test of a host tells whether anything covers it. */
+static bool maybe_covered(struct firewall *firewall, const char *set, const struct cidr *net)
+{
+	return net->len < addr_bits(net->addr.family) || sets_test(firewall->sets, set, net) > 0;
+}
+
+static int find_entry(struct firewall *firewall, const char *set, const struct cidr *net, struct entry *ret)
+{
+	struct lookup lookup = { .net = net, .ret = ret };
+	int r = sets_test(firewall->sets, set, net);
+
+	if (r == -ENOENT)
+		return 0;
+	/* a test says yes for a host that a wider network covers, too; and nothing but a dump tells time and comment */
+	return r > 0 ? sets_dump(firewall->sets, set, now_epoch(), lookup_entry, &lookup) : r;
+}
+
+static bool covered_by(struct firewall *firewall, const char *set, const struct cidr *net, struct cidr *ret)
+{
+	for (unsigned len = net->len; len-- > 1;) {
+		*ret = cidr_of(&net->addr, len);
+		if (sets_test(firewall->sets, set, ret) > 0)
+			return true;
+	}
+	return false;
+}
+
+static int refuse_wide(const struct allow *allow, struct change *change)
+{
+	for (size_t i = 0; i < allow->n && !allow->wide; i++) {
+		const struct cidr *net = &allow->nets[i];
+		char text[ADDR_TEXT_MAX];
+
+		if (net->len >= (net->addr.family == AF_INET ? WIDE_V4 : WIDE_V6))
+			continue;
+		cidr_format(net, text);
+		return change_refuse(change, "if that is meant, say so: --wide", "%s is wider than /%d: nothing was changed", text,
+				     net->addr.family == AF_INET ? WIDE_V4 : WIDE_V6);
+	}
+	return 0;
+}
+
+struct plan {
+	struct entry entry, old;
+	enum entry_was was;
+	char set[32];
+	bool maybe_covered; /* by a wider network: worth a look */
+};
+
+static int plan_allow(struct firewall *firewall, const struct list *list, const struct allow *allow, const struct cidr *net,
+		      struct plan *plan)
+{
+	int r;
+
+	list_set_name(list, net->addr.family, plan->set);
+	plan->maybe_covered = maybe_covered(firewall, plan->set, net);
+	r = find_entry(firewall, plan->set, net, &plan->old);
+	if (r < 0)
+		return r;
+	plan->entry = (struct entry){ .net = *net, .until = allow->until };
+	snprintf(plan->entry.comment, sizeof(plan->entry.comment), "%s", allow->comment ? allow->comment :
+		 r ? plan->old.comment : "");
+	plan->was = !r ? ENTRY_ABSENT : entry_same(&plan->old, &plan->entry) ? ENTRY_PRESENT : ENTRY_CHANGED;
+	return 0;
+}
+
+/* Back to what was, in both places, after the kernel refused entry @failed. */
+static void undo_allow(struct firewall *firewall, const struct plan *plans, size_t n, size_t failed)
+{
+	struct diag diag = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct plan *plan = &plans[i];
+
+		if (plan->was == ENTRY_PRESENT)
+			continue;
+		if (plan->was == ENTRY_ABSENT) {
+			journal_del(firewall->journal, plan->set, &plan->entry.net);
+			if (i < failed)
+				sets_del(firewall->sets, plan->set, &plan->entry.net);
+		} else {
+			journal_add(firewall->journal, plan->set, &plan->old, now_epoch());
+			if (i < failed)
+				sets_add(firewall->sets, plan->set, &plan->old, 1, false, now_epoch(), NULL);
+		}
+	}
+	if (journal_sync(firewall->journal, &diag) < 0)
+		firewall_degrade(firewall, "%s", diag.text);
+}
+
+/* By name alone: to look closer costs a walk of the set. They were looked at when fwd started. */
+static bool sets_exist(struct firewall *firewall, const struct policy *policy)
+{
+	struct codec_sets resolver = sets_resolver(firewall->sets);
+	uint16_t index;
+	char set[32];
+
+	for (size_t i = 0; i < policy->n_lists; i++) {
+		for (int f = 0; f < FAMILIES; f++) {
+			list_set_name(&policy->lists[i], family_af[f], set);
+			if (resolver.index(set, &index, resolver.user) < 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+static int carry_out_allow(struct firewall *firewall, const struct plan *plans, size_t n, struct change *change)
+{
+	struct diag diag = { 0 };
+	uint64_t now = now_epoch();
+	int r = sets_exist(firewall, &firewall->confirmed.policy) ? 0 : entries_ensure(firewall, &firewall->confirmed.policy, &diag);
+
+	if (r == 0)
+		r = entries_journal_create(firewall, &firewall->confirmed.policy);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (plans[i].was != ENTRY_PRESENT)
+			r = journal_add(firewall->journal, plans[i].set, &plans[i].entry, now);
+	if (r < 0)
+		journal_drop(firewall->journal);
+	else
+		r = journal_sync(firewall->journal, &diag);
+	if (r < 0)
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
+	for (size_t i = 0; i < n; i++) {
+		if (plans[i].was == ENTRY_PRESENT)
+			continue;
+		r = sets_add(firewall->sets, plans[i].set, &plans[i].entry, 1, false, now, NULL);
+		if (r < 0) {
+			undo_allow(firewall, plans, n, i);
+			return change_refuse(change, NULL, "the kernel refused an entry of %s: %s; nothing was changed", plans[i].set,
+					     strerror(-r));
+		}
+	}
+	return 0;
+}
+
+static void tell_allow(struct firewall *firewall, const struct plan *plan, struct change *change, entry_told *told, void *user)
+{
+	char net[ADDR_TEXT_MAX], note[256] = "", line[384];
+	struct cidr wider;
+
+	cidr_format(&plan->entry.net, net);
+	if (plan->was != ENTRY_PRESENT && change->would && change->dry_run) {
+		snprintf(line, sizeof(line), "+ %s %s", plan->set, net);
+		change->would(line, change->user);
+	}
+	if (!change->dry_run && plan->was != ENTRY_PRESENT)
+		log_say(LOG_NOTICE, "allow %s in %s by %s", net, plan->set, change->who);
+	if (!change->dry_run && firewall->confirmed.on)
+		inspect_allowed(firewall, &plan->entry.net, note, sizeof(note));
+	if (!note[0] && plan->was == ENTRY_ABSENT && plan->maybe_covered &&
+	    covered_by(firewall, plan->set, &plan->entry.net, &wider)) {
+		cidr_format(&wider, net);
+		snprintf(note, sizeof(note), "%s was open already", net);
+	}
+	told(&plan->entry, plan->was, note, user);
+}
+
+int firewall_allow(struct firewall *firewall, const struct allow *allow, struct change *change, entry_told *told, void *user)
+{
+	size_t index;
+	const struct list *list = find_list(&firewall->confirmed.policy, allow->list, &index);
+	struct plan *plans;
+	int r = 0;
+
+	if (!firewall->kernel || !firewall->journal)
+		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
+	if (!list)
+		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", allow->list);
+	if (refuse_wide(allow, change) < 0)
+		return -EPERM;
+	plans = calloc(allow->n, sizeof(*plans));
+	if (!plans)
+		return change_refuse(change, NULL, "out of memory; nothing was changed");
+	change->exit = EXIT_DONE;
+	for (size_t i = 0; i < allow->n && r == 0; i++) {
+		r = plan_allow(firewall, list, allow, &allow->nets[i], &plans[i]);
+		change->changed |= plans[i].was != ENTRY_PRESENT;
+	}
+	if (r < 0)
+		change_refuse(change, NULL, "cannot look into the list %s: %s; nothing was changed", allow->list, strerror(-r));
+	else if (change->changed && !change->dry_run)
+		r = carry_out_allow(firewall, plans, allow->n, change);
+	for (size_t i = 0; i < allow->n && r == 0; i++)
+		tell_allow(firewall, &plans[i], change, told, user);
+	free(plans);
+	return r;
+}
+
+static int remove_one(struct firewall *firewall, const char *set, const struct cidr *net, struct change *change)
+{
+	struct entry old;
+	int r;
+
+	if (change->dry_run) {
+		r = find_entry(firewall, set, net, &old);
+		return r == 0 ? -ENOENT : r < 0 ? r : 0;
+	}
+	return sets_del(firewall->sets, set, net);
+}
+
+int firewall_remove(struct firewall *firewall, const char *list_name, const struct cidr *nets, size_t n, struct change *change,
+		    entry_told *told, void *user)
+{
+	size_t index;
+	const struct list *list = find_list(&firewall->confirmed.policy, list_name, &index);
+	struct diag diag = { 0 };
+	char set[32];
+	int r = 0;
+
+	if (!firewall->kernel || !firewall->journal)
+		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
+	if (!list)
+		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", list_name);
+	for (size_t i = 0; i < n && r == 0 && !change->dry_run; i++) {
+		list_set_name(list, nets[i].addr.family, set);
+		if (sets_test(firewall->sets, set, &nets[i]) > 0)
+			r = journal_del(firewall->journal, set, &nets[i]);
+	}
+	if (r == 0)
+		r = journal_sync(firewall->journal, &diag);
+	if (r < 0)
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
+	change->exit = EXIT_DONE;
+	for (size_t i = 0; i < n; i++) {
+		struct entry entry = { .net = nets[i] };
+		char text[ADDR_TEXT_MAX], note[256] = "", line[384];
+		struct cidr wider;
+
+		list_set_name(list, nets[i].addr.family, set);
+		cidr_format(&nets[i], text);
+		r = remove_one(firewall, set, &nets[i], change);
+		if (r < 0 && r != -ENOENT) {
+			firewall_degrade(firewall, "%s was removed from the file, but the kernel refuses: %s", text, strerror(-r));
+			return change_refuse(change, "restart fwd: it brings the set up to date", "cannot remove %s from %s: %s", text,
+					     set, strerror(-r));
+		}
+		change->changed |= r == 0;
+		if (r == 0 && change->dry_run && change->would) {
+			snprintf(line, sizeof(line), "- %s %s", set, text);
+			change->would(line, change->user);
+		}
+		if (r == 0 && !change->dry_run)
+			log_say(LOG_NOTICE, "remove %s from %s by %s", text, set, change->who);
+		if (maybe_covered(firewall, set, &nets[i]) && covered_by(firewall, set, &nets[i], &wider)) {
+			cidr_format(&wider, text);
+			snprintf(note, sizeof(note), "covered by %s", text);
+		}
+		told(&entry, r == 0 ? ENTRY_PRESENT : ENTRY_ABSENT, note, user);
+	}
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* The inside of struct firewall, for firewall.c, trial.c, entries.c, inspect.c and nobody else. */
+#include "fwd/daemon/firewall.h"
+#include "fwd/daemon/journal.h"
+#include "fwd/daemon/kernel.h"
+#include "fwd/daemon/sets.h"
+#include "rules/verdict.h"
+
+struct event;
+struct monitor;
+
+enum trial_kind { TRIAL_ENABLE, TRIAL_RELOAD };
+
+struct trial {
+	bool on;
+	enum trial_kind kind;
+	uint64_t generation;  /* that its confirm will have */
+	unsigned timeout;     /* seconds, as begun */
+	uint64_t deadline;    /* CLOCK_MONOTONIC, ms: the kernel does not end it before */
+	struct confirmed candidate;
+};
+
+#define ATTENTION_MAX 16
+
+struct firewall {
+	struct event_base *base;
+	struct firewall_paths paths;
+	struct sets *sets;
+	struct kernel *kernel;
+	struct journal *journal; /* NULL: the file cannot be had, see @degraded */
+	struct monitor *monitor;
+	struct event *clock;     /* of the trial */
+	struct confirmed confirmed;
+	struct trial trial;
+	bool journaled[POLICY_LISTS_MAX][FAMILIES]; /* the journal has the create line, by index in the confirmed lists */
+	char degraded[512];      /* empty: all is well; else what is not, for status */
+	char rolled_back[256];   /* the last trial that ended without a confirm, until the next change */
+};
+
+extern const uint8_t family_af[FAMILIES];      /* AF_INET, AF_INET6 */
+extern const uint8_t family_nfproto[FAMILIES]; /* NFPROTO_IPV4, NFPROTO_IPV6 */
+
+uint64_t now_epoch(void);
+uint64_t now_ms(void); /* CLOCK_MONOTONIC */
+
+/* What is wrong, for status and syslog. Only the first is kept until firewall_new() is run again. */
+void firewall_degrade(struct firewall *firewall, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* fwd.conf as a policy with its SSH ports found. 0 or -errno with @diag (line 0 where the file cannot be read at all). */
+int firewall_wish(struct firewall *firewall, struct policy *ret, struct diag *diag);
+
+/* What stands now (confirmed and trial) as a wish for the kernel. */
+int firewall_ruleset(struct firewall *firewall, struct ruleset **ret);
+/* Brings the kernel to what stands now. Number of steps or -errno. */
+int firewall_settle(struct firewall *firewall, struct diag *diag);
+/* Whether our jumps may be moved behind foreign rules that stand behind them (DESIGN: refuses nothing, opens to nobody). */
+bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *actual);
+
+/* entries_load.c: the sets of the confirmed policy, from journal to kernel. */
+int entries_load(struct firewall *firewall, struct diag *diag);
+/* A set that a rule is about to name: made if it is missing. Refused if a foreign one of another kind has the name. */
+int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag);
+/* Whether two entries of one network say the same. */
+bool entry_same(const struct entry *a, const struct entry *b);
+/* entries.c: create lines of sets that the journal lacks; gathered, not synced. */
+int entries_journal_create(struct firewall *firewall, const struct policy *policy);
+
+/* trial.c */
+int trial_resume(struct firewall *firewall, struct diag *diag);
+
+/* inspect.c */
+/* Why @candidate must not be put in force as things stand: a foreign rule in front that lets everybody in, or keeps listed
+ * sources out. Returns true if all is well; else @text and @hint say what and what to do. */
+bool inspect_front(struct firewall *firewall, const struct policy *candidate, char *text, size_t text_size, char *hint,
+		   size_t hint_size);
+/* What is wrong for a source that was just allowed, or an empty @note. */
+void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *note, size_t size);

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Questions about what stands, all answered by verdict() over what the kernel holds.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+
+#include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/gate.h"
+#include "fwd/daemon/inspect.h"
+#include "fwd/daemon/route.h"
+#include "rules/compile.h"
+#include "rules/overlay.h"
+#include "rules/savefile.h"
+
+/* Addresses that belong to nobody (RFC 5737, RFC 3849), and ports that no rule means. */
+static const char *const stranger_text[FAMILIES] = { "203.0.113.77", "2001:db8:ffff:ffff::77" };
+static const uint16_t odd_ports[] = { 9, 33333, 64999 };
+
+int inspect_lookup(const char *set, unsigned dim, unsigned src, const struct packet *packet, void *user)
+{
+	const struct question *question = user;
+	struct cidr host = cidr_of(src & 1 ? &packet->src : &packet->dst, addr_bits(packet->src.family));
+
+	if (strcmp(set, SET_GATE) == 0)
+		return question->gate == GATE_AS_IS ? gate_left(question->firewall->sets) > 0 : question->gate == GATE_OPEN;
+	if (question->listed && strncmp(set, LIST_MAIN, strlen(LIST_MAIN)) == 0)
+		return 1;
+	return dim == 1 ? sets_test(question->firewall->sets, set, &host) : -EOPNOTSUPP;
+}
+
+void inspect_packet(const struct addr *source, uint8_t proto, uint16_t port, struct packet *ret)
+{
+	struct packet packet = {
+		.hook = NF_INET_LOCAL_IN,
+		.src = *source,
+		.dst = { .family = source->family },
+		.proto = proto,
+		.sport = 40000, /* of the ephemeral range */
+		.dport = port,
+		.ct_origdst_port = port,
+		.ct_state = CT_NEW,
+		.tcp_flags = 0x02, /* SYN */
+		.icmp_type = source->family == AF_INET6 ? 128 : 8,
+		.hop_limit = 64,
+	};
+
+	if (route_lookup(source, packet.iif, &packet.dst) < 0)
+		packet.iif[0] = '\0';
+	*ret = packet;
+}
+
+static struct addr stranger(int family)
+{
+	struct addr addr = { 0 };
+
+	addr_parse(stranger_text[family], &addr);
+	return addr;
+}
+
+/* What becomes of somebody whom no rule knows, at ports that no rule means: the worst answer of several. */
+enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *ruleset, int family, enum gate_view gate,
+			      bool listed, struct verdict_way *ret)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+	struct question question = { firewall, gate, listed };
+	struct addr source = stranger(family);
+	enum verdict bad = listed ? VERDICT_DROP : VERDICT_ACCEPT, worst = listed ? VERDICT_ACCEPT : VERDICT_DROP;
+	struct verdict_way way;
+
+	for (size_t i = 0; i < sizeof(protos); i++) {
+		for (size_t j = 0; j < sizeof(odd_ports) / sizeof(*odd_ports); j++) {
+			struct packet packet;
+
+			inspect_packet(&source, protos[i], odd_ports[j], &packet);
+			verdict(ruleset, &packet, inspect_lookup, &question, &way);
+			if ((i == 0 && j == 0) || way.verdict == bad || (way.verdict != worst && worst != bad)) {
+				worst = way.verdict;
+				verdict_way_copy(ret, &way);
+			}
+		}
+	}
+	return worst;
+}
+
+void verdict_way_copy(struct verdict_way *ret, const struct verdict_way *way)
+{
+	*ret = *way;
+	if (way->doubt)
+		ret->doubt = ret->steps + (way->doubt - way->steps);
+	if (way->decides)
+		ret->decides = ret->steps + (way->decides - way->steps);
+}
+
+void step_print(const struct verdict_step *step, char *ret, size_t size)
+{
+	if (step->rule < step->chain->n_rules)
+		savefile_print_rule(&step->chain->rules[step->rule], step->chain->name, step->table->family, ret, size);
+	else
+		snprintf(ret, size, "-P %s %s", step->chain->name, step->chain->policy == NF_DROP ? "DROP" : "ACCEPT");
+}
+
+static bool step_is_foreign(const struct verdict_step *step)
+{
+	return step && !chain_is_ours(step->chain->name);
+}
+
+bool inspect_front(struct firewall *firewall, const struct policy *candidate, char *text, size_t text_size, char *hint,
+		   size_t hint_size)
+{
+	struct wish wish = { .confirmed = candidate, .policy = NF_DROP };
+	struct ruleset *actual = NULL, *ours = NULL, *both = NULL;
+	struct verdict_way way;
+	char rule[SAVEFILE_RULE_MAX];
+	bool fine = true;
+
+	if (kernel_read(firewall->kernel, &actual) < 0 || compile(&wish, &ours) < 0 || ruleset_overlay(actual, ours, &both) < 0) {
+		snprintf(text, text_size, "cannot read the rules in the kernel");
+		hint[0] = '\0';
+		fine = false;
+	}
+	for (int f = 0; f < FAMILIES && fine; f++) {
+		const char *family = f == V4 ? "IPv4" : "IPv6", *tool = f == V4 ? "iptables" : "ip6tables";
+
+		if (inspect_stranger(firewall, both, f, GATE_CLOSED, false, &way) == VERDICT_ACCEPT && step_is_foreign(way.decides)) {
+			step_print(way.decides, rule, sizeof(rule));
+			snprintf(text, text_size, "%s: a rule in front of ours lets everybody in: %.300s (table %s)", family, rule,
+				 way.decides->table->name);
+			fine = false;
+		} else if (inspect_stranger(firewall, both, f, GATE_CLOSED, true, &way) == VERDICT_DROP && step_is_foreign(way.decides)) {
+			step_print(way.decides, rule, sizeof(rule));
+			snprintf(text, text_size, "%s: a rule in front of ours refuses even listed sources: %.300s (table %s)", family,
+				 rule, way.decides->table->name);
+			fine = false;
+		}
+		if (!fine && strncmp(rule, "-A ", 3) == 0)
+			snprintf(hint, hint_size, "take it away (%s -t %s -D %.300s), or --force", tool, way.decides->table->name, rule + 3);
+		else if (!fine)
+			snprintf(hint, hint_size, "take it away, or --force");
+	}
+	ruleset_free(both);
+	ruleset_free(ours);
+	ruleset_free(actual);
+	return fine;
+}
+
+void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *note, size_t size)
+{
+	struct question question = { firewall, GATE_AS_IS, false };
+	uint16_t ports[] = { odd_ports[0], 0 };
+	struct ruleset *actual;
+	struct packet packet;
+	char rule[SAVEFILE_RULE_MAX];
+
+	note[0] = '\0';
+	if (kernel_read(firewall->kernel, &actual) < 0)
+		return;
+	if (firewall->confirmed.policy.n_ssh_ports)
+		ports[1] = firewall->confirmed.policy.ssh_ports[0];
+	for (size_t i = 0; i < 2 && ports[i] && !note[0]; i++) {
+		struct verdict_way way;
+
+		inspect_packet(&net->addr, IPPROTO_TCP, ports[i], &packet);
+		verdict(actual, &packet, inspect_lookup, &question, &way);
+		if (way.verdict == VERDICT_ACCEPT)
+			continue;
+		if (way.decides || way.doubt) {
+			step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));
+			snprintf(note, size, "%s tcp/%u all the same: %.180s", way.verdict == VERDICT_DROP ? "refused at" :
+				 "cannot tell for", ports[i], rule);
+		}
+	}
+	ruleset_free(actual);
+}
+
+static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset, const struct packet *packet, enum gate_view gate)
+{
+	struct question question = { firewall, gate, false };
+	struct verdict_way way;
+	char rule[SAVEFILE_RULE_MAX], table[64];
+	json_t *json, *steps = json_array();
+
+	verdict(ruleset, packet, inspect_lookup, &question, &way);
+	json = json_pack("{s:s, s:s, s:s}", "verdict", verdict_name(way.verdict), "chain",
+			 packet->hook == NF_INET_FORWARD ? "FORWARD" : "INPUT", "interface", packet->iif);
+	for (size_t i = 0; i < way.n_steps; i++) {
+		const struct verdict_step *step = &way.steps[i];
+		uint8_t family = step->table->family;
+
+		step_print(step, rule, sizeof(rule));
+		snprintf(table, sizeof(table), "%s %.40s", family == NFPROTO_IPV4 ? "ip" : family == NFPROTO_IPV6 ? "ip6" : "inet",
+			 step->table->name);
+		json_array_append_new(steps, json_pack("{s:s, s:s, s:b}", "table", table, "rule", rule, "certain", step->certain));
+	}
+	if (way.decides) {
+		step_print(way.decides, rule, sizeof(rule));
+		json_object_set_new(json, "decides", json_string(rule));
+	}
+	if (way.doubt) {
+		step_print(way.doubt, rule, sizeof(rule));
+		json_object_set_new(json, "doubt", json_string(rule));
+	}
+	json_object_set_new(json, "steps", steps);
+	return json;
+}
+
+/* The narrowest entry that covers the source, for people: the network that lets it in. */
+static void add_entry(struct firewall *firewall, const struct addr *source, json_t *way)
+{
+	struct cidr net = cidr_of(source, addr_bits(source->family));
+	char set[32], text[ADDR_TEXT_MAX];
+
+	list_set_name(&firewall->confirmed.policy.lists[0], source->family, set);
+	if (sets_test(firewall->sets, set, &net) <= 0)
+		return;
+	for (unsigned len = net.len; len-- > 1;) {
+		struct cidr wider = cidr_of(source, len);
+
+		if (sets_test(firewall->sets, set, &wider) > 0) {
+			net = wider;
+			break;
+		}
+	}
+	cidr_format(&net, text);
+	json_object_set_new(way, "entry", json_string(text));
+}
+
+int firewall_why(struct firewall *firewall, const struct addr *source, uint8_t proto, uint16_t port, json_t **ret)
+{
+	struct ruleset *actual;
+	struct packet packet;
+	json_t *json, *now;
+	int r = firewall->kernel ? kernel_read(firewall->kernel, &actual) : -EOPNOTSUPP;
+
+	if (r < 0)
+		return r;
+	inspect_packet(source, proto, port, &packet);
+	now = json_way(firewall, actual, &packet, GATE_AS_IS);
+	add_entry(firewall, source, now);
+	json = json_pack("{s:o}", "now", now);
+	if (firewall->trial.on)
+		json_object_set_new(json, "confirmed", json_way(firewall, actual, &packet, GATE_CLOSED));
+	ruleset_free(actual);
+	*ret = json;
+	return 0;
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Trial, confirm, rollback. The gate (a set whose members expire) decides which rules rule, so that the kernel ends a trial
+ * by itself; this file begins trials, makes them final, and tidies up after them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+
+#include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/gate.h"
+#include "fwd/daemon/log.h"
+#include "rules/compile.h"
+
+#define CONFIRM_GRACE 10 /* seconds that the gate lives at least while a confirm is carried out */
+
+static const char *trial_name(const struct trial *trial)
+{
+	return trial->kind == TRIAL_ENABLE ? "enable" : "reload";
+}
+
+static void record_path(struct firewall *firewall, char ret[static PATH_MAX])
+{
+	if (file_path(firewall->paths.run_dir, TRIAL_NAME, ret) < 0)
+		ret[0] = '\0';
+}
+
+/* The record is a confirmed file of the candidate: what a restarted daemon needs to take the trial up. Losing it is not
+ * fatal: the trial is then rolled back at the restart. */
+static void record_write(struct firewall *firewall)
+{
+	if (trial_record_write(firewall->paths.run_dir, &firewall->trial.candidate) < 0)
+		log_say(LOG_WARNING, "cannot write the trial's record: a restart of fwd would roll it back");
+}
+
+static void record_remove(struct firewall *firewall)
+{
+	char path[PATH_MAX];
+
+	record_path(firewall, path);
+	unlink(path);
+}
+
+static void trial_end(struct firewall *firewall)
+{
+	record_remove(firewall);
+	if (firewall->clock)
+		evtimer_del(firewall->clock);
+	memset(&firewall->trial, 0, sizeof(firewall->trial));
+}
+
+/* Back to what is confirmed. The gate first: that is the one switch that packets see. */
+static int roll_back(struct firewall *firewall, const char *reason, struct diag *diag)
+{
+	struct trial trial = firewall->trial;
+	int r = gate_close(firewall->sets), settled;
+
+	if (r < 0)
+		diag_set(diag, 0, 0, "cannot empty the gate %s: %s", SET_GATE, strerror(-r));
+	trial_end(firewall);
+	settled = firewall_settle(firewall, diag);
+	snprintf(firewall->rolled_back, sizeof(firewall->rolled_back), "%s was rolled back to %s: %s", trial_name(&trial),
+		 firewall->confirmed.on ? "the confirmed rules" : "off", reason);
+	log_say(LOG_WARNING, "trial %" PRIu64 ": %s", trial.generation, firewall->rolled_back);
+	if (settled < 0)
+		firewall_degrade(firewall, "after a rollback: %s", diag && diag->text[0] ? diag->text : strerror(-settled));
+	return settled < 0 ? settled : 0;
+}
+
+static void clock_arm(struct firewall *firewall);
+
+static void on_clock(evutil_socket_t fd, short what, void *arg)
+{
+	struct firewall *firewall = arg;
+	struct diag diag = { 0 };
+
+	(void)fd;
+	(void)what;
+	if (!firewall->trial.on)
+		return;
+	if (gate_left(firewall->sets) > 0)
+		clock_arm(firewall);
+	else if (now_ms() >= firewall->trial.deadline)
+		roll_back(firewall, "nobody confirmed in time", &diag);
+	else
+		roll_back(firewall, "somebody emptied the gate " SET_GATE, &diag);
+}
+
+/* Every second (nothing tells when somebody empties the gate), and right after the deadline. */
+static void clock_arm(struct firewall *firewall)
+{
+	uint64_t now = now_ms(), left = firewall->trial.deadline > now ? firewall->trial.deadline - now + 5 : 10;
+	struct timeval next = { 0 };
+
+	if (left > 1000)
+		left = 1000;
+	next.tv_sec = (time_t)(left / 1000);
+	next.tv_usec = (suseconds_t)(left % 1000 * 1000);
+	if (!firewall->clock)
+		firewall->clock = evtimer_new(firewall->base, on_clock, firewall);
+	if (firewall->clock)
+		evtimer_add(firewall->clock, &next);
+}
+
+int trial_resume(struct firewall *firewall, struct diag *diag)
+{
+	struct confirmed candidate;
+	int left = gate_left(firewall->sets);
+	bool known = trial_record_read(firewall->paths.run_dir, &candidate) == 0 &&
+		     candidate.generation > firewall->confirmed.generation;
+
+	if (left <= 0 || !known) {
+		int r = gate_close(firewall->sets);
+
+		if (left > 0)
+			log_say(LOG_WARNING, "a trial without a record was rolled back");
+		else if (known)
+			log_say(LOG_WARNING, "trial %" PRIu64 " ended while fwd was away: rolled back", candidate.generation);
+		record_remove(firewall);
+		if (r < 0)
+			diag_set(diag, 0, 0, "cannot empty the gate %s: %s", SET_GATE, strerror(-r));
+		return r;
+	}
+	firewall->trial = (struct trial){
+		.on = true,
+		.kind = firewall->confirmed.on ? TRIAL_RELOAD : TRIAL_ENABLE,
+		.generation = candidate.generation,
+		.timeout = candidate.policy.timeout,
+		/* the kernel tells whole seconds, cut off */
+		.deadline = now_ms() + (uint64_t)left * 1000,
+		.candidate = candidate,
+	};
+	clock_arm(firewall);
+	log_say(LOG_NOTICE, "trial %" PRIu64 " goes on: %d s are left to confirm", candidate.generation, left);
+	return 0;
+}
+
+/* Base policies as they stand, so that `disable` can put them back. */
+static int record_policies(struct firewall *firewall, struct confirmed *candidate)
+{
+	struct ruleset *actual;
+	int r = kernel_read(firewall->kernel, &actual);
+
+	if (r < 0)
+		return r;
+	for (int f = 0; f < FAMILIES; f++) {
+		const struct table *table = ruleset_find_table(actual, family_nfproto[f], "filter");
+		const struct chain *input = table_find_chain(table, "INPUT"), *forward = table_find_chain(table, "FORWARD");
+
+		candidate->recorded[f][BASE_INPUT] = input ? input->policy : NF_ACCEPT;
+		candidate->recorded[f][BASE_FORWARD] = forward ? forward->policy : NF_ACCEPT;
+	}
+	ruleset_free(actual);
+	return 0;
+}
+
+static int dry_run(struct firewall *firewall, const struct confirmed *candidate, struct change *change)
+{
+	struct ruleset *wish;
+	struct diag diag = { 0 };
+	int r = confirmed_ruleset(candidate, &wish), steps;
+
+	if (r < 0)
+		return change_refuse(change, NULL, "%s", strerror(-r));
+	steps = kernel_apply(firewall->kernel, wish, KERNEL_DRY_RUN, change->would, change->user, &diag);
+	ruleset_free(wish);
+	if (steps < 0)
+		return change_refuse(change, NULL, "%s", diag.text);
+	change->exit = EXIT_DONE;
+	change->changed = steps > 0;
+	return 0;
+}
+
+static int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct confirmed *candidate, struct change *change)
+{
+	struct diag diag = { 0 };
+	uint64_t begun;
+	int r;
+
+	if (change->dry_run)
+		return dry_run(firewall, candidate, change);
+	r = gate_ensure(firewall->sets, &diag);
+	if (r == 0)
+		r = entries_ensure(firewall, &candidate->policy, &diag);
+	if (r < 0)
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+	firewall->trial = (struct trial){
+		.on = true,
+		.kind = kind,
+		.generation = candidate->generation,
+		.timeout = change->timeout ? change->timeout : candidate->policy.timeout,
+		.candidate = *candidate,
+	};
+	r = firewall_settle(firewall, &diag); /* the gate is empty: nothing changes for packets yet */
+	if (r >= 0) {
+		record_write(firewall);
+		begun = now_ms();
+		firewall->trial.deadline = begun + firewall->trial.timeout * 1000;
+		r = gate_arm(firewall->sets, firewall->trial.timeout, candidate->generation);
+		if (r < 0)
+			diag_set(&diag, 0, 0, "cannot fill the gate %s: %s", SET_GATE, strerror(-r));
+	}
+	if (r < 0) {
+		struct diag second = { 0 };
+
+		roll_back(firewall, "it could not begin", &second);
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+	}
+	firewall->rolled_back[0] = '\0';
+	clock_arm(firewall);
+	log_say(LOG_NOTICE, "%s by %s: on trial as generation %" PRIu64 " for %u s", trial_name(&firewall->trial), change->who,
+		candidate->generation, firewall->trial.timeout);
+	change->exit = EXIT_TRIAL;
+	change->changed = true;
+	return 0;
+}
+
+static int refuse_running(struct firewall *firewall, struct change *change)
+{
+	uint64_t now = now_ms(), left = firewall->trial.deadline > now ? (firewall->trial.deadline - now) / 1000 : 0;
+
+	return change_refuse(change, "fwctl confirm keeps it, fwctl rollback ends it",
+			     "a trial is running (%s, generation %" PRIu64 ", %" PRIu64 " s left)", trial_name(&firewall->trial),
+			     firewall->trial.generation, left);
+}
+
+static int read_wish(struct firewall *firewall, struct confirmed *ret, struct change *change)
+{
+	struct diag diag = { 0 };
+	int r;
+
+	*ret = firewall->confirmed;
+	r = firewall_wish(firewall, &ret->policy, &diag);
+	if (r < 0) {
+		if (diag.line)
+			return change_refuse(change, "mend it with: fwctl edit", "%s:%u: %s", firewall->paths.conf, diag.line, diag.text);
+		return change_refuse(change, "mend it with: fwctl edit", "%s: %s", firewall->paths.conf, diag.text);
+	}
+	ret->on = true;
+	ret->generation = firewall->confirmed.generation + 1;
+	return 0;
+}
+
+/* Refuses what a look at the foreign rules in front of ours forbids. */
+static int look_ahead(struct firewall *firewall, const struct policy *policy, struct change *change)
+{
+	char text[sizeof(change->text)], hint[sizeof(change->hint)];
+
+	if (change->force || inspect_front(firewall, policy, text, sizeof(text), hint, sizeof(hint)))
+		return 0;
+	return change_refuse(change, hint, "%s", text);
+}
+
+int firewall_enable(struct firewall *firewall, struct change *change)
+{
+	struct confirmed candidate;
+
+	if (!firewall->kernel)
+		return change_refuse(change, NULL, "%s", firewall->degraded);
+	if (firewall->trial.on)
+		return refuse_running(firewall, change);
+	if (firewall->confirmed.on) {
+		change->exit = EXIT_DONE;
+		change->changed = false;
+		return 0;
+	}
+	if (read_wish(firewall, &candidate, change) < 0)
+		return -EINVAL;
+	if (record_policies(firewall, &candidate) < 0)
+		return change_refuse(change, NULL, "cannot read the rules in the kernel");
+	if (look_ahead(firewall, &candidate.policy, change) < 0)
+		return -EPERM;
+	return trial_begin(firewall, TRIAL_ENABLE, &candidate, change);
+}
+
+/*
+ * Makes @next what is confirmed. Under a live gate the confirmed chains change unseen: packets meet them when the gate is
+ * taken away. The rename inside store_commit() is the commit; a failure before it leaves everything as it was.
+ */
+static int make_final(struct firewall *firewall, const struct confirmed *next, struct diag *diag)
+{
+	struct confirmed before = firewall->confirmed;
+	struct store_commit commit;
+	int r = 0;
+
+	if (firewall->journal) {
+		r = entries_journal_create(firewall, &next->policy);
+		if (r == 0)
+			r = journal_sync(firewall->journal, diag);
+	}
+	if (r == 0)
+		r = store_prepare(firewall->paths.state_dir, firewall->paths.iptables_dir, next, &commit, diag);
+	if (r < 0)
+		return r;
+	firewall->confirmed = *next;
+	r = firewall_settle(firewall, diag);
+	if (r >= 0)
+		r = store_commit(&commit, diag);
+	else
+		store_discard(&commit);
+	if (r < 0) {
+		struct diag second = { 0 };
+
+		firewall->confirmed = before;
+		if (firewall_settle(firewall, &second) < 0)
+			firewall_degrade(firewall, "%s", second.text);
+		return r;
+	}
+	if (diag->text[0]) /* a rendering that could not follow */
+		firewall_degrade(firewall, "%s", diag->text);
+	return 0;
+}
+
+int firewall_confirm(struct firewall *firewall, struct change *change)
+{
+	struct confirmed next = firewall->trial.candidate;
+	uint64_t deadline = firewall->trial.deadline, now = now_ms();
+	struct diag diag = { 0 };
+	unsigned grace = CONFIRM_GRACE;
+	int r;
+
+	if (!firewall->trial.on)
+		return change_refuse(change, firewall->rolled_back[0] ? "begin it again, and confirm in time" : NULL,
+				     firewall->rolled_back[0] ? "nothing is on trial any more: %s" : "nothing is on trial%s",
+				     firewall->rolled_back);
+	if (change->dry_run) {
+		change->changed = true;
+		return dry_run(firewall, &next, change);
+	}
+	/* The gate must hold until the confirmed chains are written. An answer that came after the deadline proves nothing:
+	 * the kernel may have ended the trial in between. */
+	if (deadline > now && (deadline - now) / 1000 + 1 > grace)
+		grace = (unsigned)((deadline - now) / 1000 + 1);
+	r = gate_left(firewall->sets) > 0 ? gate_arm(firewall->sets, grace, next.generation) : -ETIME;
+	if (r < 0 || now_ms() >= deadline) {
+		roll_back(firewall, "the confirm came too late", &diag);
+		change_refuse(change, "begin it again, and confirm in time", "too late: the trial is over and was rolled back");
+		change->exit = EXIT_ROLLED_BACK;
+		return -ETIME;
+	}
+	firewall->trial.deadline = now + grace * 1000;
+	next.since = now_epoch();
+	r = make_final(firewall, &next, &diag);
+	if (r < 0)
+		return change_refuse(change, "the trial goes on: mend it and confirm again, or it rolls back by itself", "%s", diag.text);
+	/* committed: the gate and the trial's chains go */
+	trial_end(firewall);
+	diag_clear(&diag);
+	r = firewall_settle(firewall, &diag);
+	if (r >= 0)
+		r = gate_close(firewall->sets);
+	if (r < 0)
+		firewall_degrade(firewall, "after a confirm: %s", diag.text[0] ? diag.text : strerror(-r));
+	log_say(LOG_NOTICE, "confirm by %s: generation %" PRIu64 " is confirmed", change->who, next.generation);
+	change->exit = EXIT_DONE;
+	change->changed = true;
+	return 0;
+}
+
+int firewall_rollback(struct firewall *firewall, struct change *change)
+{
+	struct diag diag = { 0 };
+	char reason[256];
+
+	if (!firewall->trial.on) {
+		change->exit = EXIT_DONE;
+		change->changed = false;
+		return 0;
+	}
+	change->changed = true;
+	change->exit = EXIT_DONE;
+	if (change->dry_run)
+		return dry_run(firewall, &firewall->confirmed, change);
+	snprintf(reason, sizeof(reason), "asked by %s", change->who);
+	if (roll_back(firewall, reason, &diag) < 0)
+		return change_refuse(change, "fwctl diff shows what stands", "%s", diag.text);
+	firewall->rolled_back[0] = '\0'; /* who asked knows */
+	return 0;
+}
+
+int firewall_reload(struct firewall *firewall, struct change *change)
+{
+	struct confirmed candidate;
+	struct diag diag = { 0 };
+	char why[256];
+	int r;
+
+	if (!firewall->kernel)
+		return change_refuse(change, NULL, "%s", firewall->degraded);
+	if (!firewall->confirmed.on)
+		return change_refuse(change, "fwctl enable puts fwd.conf in force", "the firewall is off");
+	if (firewall->trial.on)
+		return refuse_running(firewall, change);
+	if (read_wish(firewall, &candidate, change) < 0)
+		return -EINVAL;
+	change->exit = EXIT_DONE;
+	if (policy_equal(&candidate.policy, &firewall->confirmed.policy))
+		return 0;
+	if (look_ahead(firewall, &candidate.policy, change) < 0)
+		return -EPERM;
+	if (policy_narrows(&firewall->confirmed.policy, &candidate.policy, why, sizeof(why)))
+		return trial_begin(firewall, TRIAL_RELOAD, &candidate, change);
+	if (change->dry_run)
+		return dry_run(firewall, &candidate, change);
+	candidate.since = now_epoch();
+	r = entries_ensure(firewall, &candidate.policy, &diag);
+	if (r == 0)
+		r = make_final(firewall, &candidate, &diag);
+	if (r < 0)
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+	change->changed = true;
+	firewall->rolled_back[0] = '\0';
+	log_say(LOG_NOTICE, "reload by %s: generation %" PRIu64 " is in force (it only opens)", change->who, candidate.generation);
+	return 0;
+}
+
+/* Once they are back in the kernel the recorded policies are history: nobody may put them back a second time. */
+static void forget_policies(struct firewall *firewall)
+{
+	struct store_commit commit;
+	struct diag diag = { 0 };
+
+	memset(firewall->confirmed.recorded, POLICY_KEEP, sizeof(firewall->confirmed.recorded));
+	if (store_prepare(firewall->paths.state_dir, firewall->paths.iptables_dir, &firewall->confirmed, &commit, &diag) < 0 ||
+	    store_commit(&commit, &diag) < 0)
+		log_say(LOG_WARNING, "%s", diag.text);
+}
+
+int firewall_disable(struct firewall *firewall, bool accept, struct change *change)
+{
+	struct confirmed next = firewall->confirmed;
+	struct diag diag = { 0 };
+	int r;
+
+	if (!firewall->kernel)
+		return change_refuse(change, NULL, "%s", firewall->degraded);
+	if (firewall->trial.on)
+		return refuse_running(firewall, change);
+	change->exit = EXIT_DONE;
+	if (!firewall->confirmed.on)
+		return 0;
+	next.on = false;
+	next.generation++;
+	next.since = now_epoch();
+	for (int f = 0; f < FAMILIES; f++)
+		for (int b = 0; b < BASES; b++)
+			if (accept || next.recorded[f][b] == POLICY_KEEP)
+				next.recorded[f][b] = NF_ACCEPT;
+	if (change->dry_run)
+		return dry_run(firewall, &next, change);
+	r = make_final(firewall, &next, &diag);
+	if (r < 0)
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+	forget_policies(firewall);
+	change->changed = true;
+	log_say(LOG_WARNING, "disable by %s: the firewall is off", change->who);
+	return 0;
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+#include <netinet/in.h>
+
+#include "fwd/daemon/firewall.h"
+#include "fwd/daemon/status.h"
+#include "fwd/daemon/verbs.h"
+#include "rules/policy.h"
+
+#define NETS_MAX 1024            /* of one request; lists come by import */
+#define FOR_MAX (24u * 24 * 3600) /* seconds: ipset ends at 24.8 days */
+
+struct call {
+	struct firewall *firewall;
+	const struct caller *caller;
+	json_t *args;
+	struct change change;
+	json_t *result;
+	json_t *would;
+	int fd;
+	char who[256];
+};
+
+json_t *verbs_error(int exit, const char *text, const char *hint)
+{
+	json_t *error = json_pack("{s:s}", "text", text);
+
+	if (error && hint && *hint)
+		json_object_set_new(error, "hint", json_string(hint));
+	return json_pack("{s:i, s:b, s:o}", "exit", exit, "changed", 0, "error", error);
+}
+
+static int usage(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int usage(struct call *call, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(call->change.text, sizeof(call->change.text), format, args);
+	va_end(args);
+	call->change.exit = EXIT_USAGE;
+	return -EINVAL;
+}
+
+static void add_would(const char *line, void *user)
+{
+	json_array_append_new(user, json_string(line));
+}
+
+/* Arguments: looked up, checked for their type, and struck off, so that what is left over is unknown. */
+static int take_string(struct call *call, const char *name, bool must, char *ret, size_t size)
+{
+	json_t *value = json_object_get(call->args, name);
+
+	if (!value)
+		return must ? usage(call, "\"%s\" is missing", name) : 0;
+	if (!json_is_string(value) || json_string_length(value) >= size || strlen(json_string_value(value)) != json_string_length(value))
+		return usage(call, "\"%s\" is no text of at most %zu bytes", name, size - 1);
+	strcpy(ret, json_string_value(value));
+	json_object_del(call->args, name);
+	return 1;
+}
+
+static int take_number(struct call *call, const char *name, json_int_t min, json_int_t max, json_int_t *ret)
+{
+	json_t *value = json_object_get(call->args, name);
+
+	if (!value)
+		return 0;
+	if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
+		return usage(call, "\"%s\" is no whole number from %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT, name, min, max);
+	*ret = json_integer_value(value);
+	json_object_del(call->args, name);
+	return 1;
+}
+
+static int take_flag(struct call *call, const char *name, bool *ret)
+{
+	json_t *value = json_object_get(call->args, name);
+
+	if (!value)
+		return 0;
+	if (!json_is_boolean(value))
+		return usage(call, "\"%s\" is neither true nor false", name);
+	*ret = json_is_true(value);
+	json_object_del(call->args, name);
+	return 1;
+}
+
+static int take_nothing_more(struct call *call)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(call->args, name, value)
+		return usage(call, "\"%.64s\" is no argument of this verb", name);
+	return 0;
+}
+
+static int take_trial(struct call *call)
+{
+	json_int_t timeout = 0;
+	int r = take_number(call, "timeout", POLICY_TIMEOUT_MIN, POLICY_TIMEOUT_MAX, &timeout);
+
+	if (r >= 0)
+		r = take_flag(call, "force", &call->change.force);
+	if (r >= 0)
+		r = take_nothing_more(call);
+	call->change.timeout = (unsigned)timeout;
+	return r;
+}
+
+/* One word of "networks": a network, a range or any. Appends to @nets. */
+static int parse_network(struct call *call, const char *text, struct cidr *nets, size_t *n)
+{
+	const char *dash = strchr(text, '-');
+	struct cidr range[ADDR_RANGE_MAX];
+	size_t count = 1;
+
+	if (strcmp(text, "any") == 0) {
+		cidr_parse("0.0.0.0/1", &range[0], NULL);
+		cidr_parse("128.0.0.0/1", &range[1], NULL);
+		cidr_parse("::/1", &range[2], NULL);
+		cidr_parse("8000::/1", &range[3], NULL);
+		count = 4;
+	} else if (dash) {
+		char from_text[ADDR_TEXT_MAX] = "";
+		struct addr from, to;
+
+		if ((size_t)(dash - text) < sizeof(from_text))
+			memcpy(from_text, text, (size_t)(dash - text));
+		if (addr_parse(from_text, &from) < 0 || addr_parse(dash + 1, &to) < 0 || addr_range(&from, &to, range, &count) < 0)
+			return usage(call, "\"%.64s\" is no range of addresses", text);
+	} else if (cidr_parse(text, &range[0], NULL) < 0) {
+		return usage(call, "\"%.64s\" is no network", text);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (*n == NETS_MAX)
+			return usage(call, "more than %d networks in one request", NETS_MAX);
+		if (range[i].len == 0) /* no set can hold /0, and a slip of the pen should not open everything */
+			return usage(call, "\"%.64s\" is everybody: say any", text);
+		nets[(*n)++] = range[i];
+	}
+	return 0;
+}
+
+static int take_networks(struct call *call, struct cidr **ret, size_t *n)
+{
+	json_t *networks = json_object_get(call->args, "networks"), *value;
+	struct cidr *nets;
+	size_t i;
+	int r = 0;
+
+	if (!json_is_array(networks) || json_array_size(networks) == 0)
+		return usage(call, "\"networks\" is no list of networks");
+	nets = calloc(NETS_MAX, sizeof(*nets));
+	if (!nets)
+		return -ENOMEM;
+	*n = 0;
+	json_array_foreach(networks, i, value) {
+		r = json_is_string(value) ? parse_network(call, json_string_value(value), nets, n) :
+					    usage(call, "\"networks\" holds something that is no text");
+		if (r < 0)
+			break;
+	}
+	if (r < 0) {
+		free(nets);
+		return r;
+	}
+	json_object_del(call->args, "networks");
+	*ret = nets;
+	return 0;
+}
+
+static int verb_ping(struct call *call)
+{
+	call->result = json_pack("{s:s}", "version", FWD_VERSION);
+	return take_nothing_more(call);
+}
+
+static int verb_status(struct call *call)
+{
+	int r = take_nothing_more(call);
+
+	return r < 0 ? r : firewall_status(call->firewall, &call->result);
+}
+
+static int verb_diff(struct call *call)
+{
+	int r = take_nothing_more(call);
+
+	return r < 0 ? r : firewall_diff(call->firewall, &call->result);
+}
+
+static int verb_list(struct call *call)
+{
+	char list[LIST_NAME_MAX + 1] = LIST_MAIN;
+	struct diag diag = { 0 };
+	uint64_t entries;
+	int r = take_string(call, "list", false, list, sizeof(list));
+
+	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r < 0)
+		return r;
+	if (firewall_list(call->firewall, list, &call->fd, &entries, &diag) < 0)
+		return change_refuse(&call->change, NULL, "%s", diag.text);
+	call->result = json_pack("{s:s, s:I}", "list", list, "entries", (json_int_t)entries);
+	return 0;
+}
+
+static int verb_why(struct call *call)
+{
+	char source[ADDR_TEXT_MAX], proto[16];
+	json_int_t port = 0;
+	struct addr addr;
+	uint8_t number;
+	int r = take_string(call, "source", true, source, sizeof(source));
+
+	if (r >= 0)
+		r = take_string(call, "proto", true, proto, sizeof(proto));
+	if (r >= 0)
+		r = take_number(call, "port", 1, UINT16_MAX, &port);
+	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r < 0)
+		return r;
+	if (addr_parse(source, &addr) < 0)
+		return usage(call, "\"%s\" is no address", source);
+	if (strcmp(proto, "tcp") == 0)
+		number = IPPROTO_TCP;
+	else if (strcmp(proto, "udp") == 0)
+		number = IPPROTO_UDP;
+	else if (strcmp(proto, "icmp") == 0)
+		number = addr.family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	else
+		return usage(call, "\"%s\" is neither tcp, udp nor icmp", proto);
+	if ((number == IPPROTO_TCP || number == IPPROTO_UDP) != (port != 0))
+		return usage(call, port ? "icmp has no ports" : "\"port\" is missing");
+	return firewall_why(call->firewall, &addr, number, (uint16_t)port, &call->result);
+}
+
+static void add_entry(const struct entry *entry, enum entry_was was, const char *note, void *user)
+{
+	static const char *const words[] = { "absent", "present", "changed" };
+	char net[ADDR_TEXT_MAX];
+	json_t *json;
+
+	cidr_format(&entry->net, net);
+	json = json_pack("{s:s, s:s, s:I}", "net", net, "was", words[was], "until", (json_int_t)entry->until);
+	if (note && *note)
+		json_object_set_new(json, "note", json_string(note));
+	json_array_append_new(json_object_get(user, "entries"), json);
+}
+
+static void add_removed(const struct entry *entry, enum entry_was was, const char *note, void *user)
+{
+	char net[ADDR_TEXT_MAX];
+	json_t *json;
+
+	cidr_format(&entry->net, net);
+	json = json_pack("{s:s, s:s}", "net", net, "was", was == ENTRY_ABSENT ? "absent" : "present");
+	if (note && *note)
+		json_object_set_new(json, "still", json_string(note));
+	json_array_append_new(json_object_get(user, "entries"), json);
+}
+
+static int verb_allow(struct call *call)
+{
+	char comment[ENTRY_COMMENT_MAX + 1];
+	struct allow allow = { .list = LIST_MAIN };
+	struct diag diag = { 0 };
+	struct cidr *nets = NULL;
+	json_int_t seconds = 0;
+	int r = take_networks(call, &nets, &allow.n);
+
+	if (r >= 0)
+		r = take_number(call, "for", 1, FOR_MAX, &seconds);
+	if (r >= 0)
+		r = take_flag(call, "wide", &allow.wide);
+	if (r >= 0 && (r = take_string(call, "comment", false, comment, sizeof(comment))) > 0) {
+		allow.comment = comment;
+		if (entry_comment_check(comment, &diag) < 0)
+			r = usage(call, "comment: %s", diag.text);
+	}
+	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r >= 0) {
+		allow.nets = nets;
+		allow.until = seconds ? (uint64_t)time(NULL) + (uint64_t)seconds : 0;
+		call->result = json_pack("{s:[]}", "entries");
+		r = firewall_allow(call->firewall, &allow, &call->change, add_entry, call->result);
+	}
+	free(nets);
+	return r;
+}
+
+static int verb_remove(struct call *call)
+{
+	struct cidr *nets = NULL;
+	size_t n = 0;
+	int r = take_networks(call, &nets, &n);
+
+	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r >= 0) {
+		call->result = json_pack("{s:[]}", "entries");
+		r = firewall_remove(call->firewall, LIST_MAIN, nets, n, &call->change, add_removed, call->result);
+	}
+	free(nets);
+	return r;
+}
+
+static int verb_trial(struct call *call, int (*begin)(struct firewall *firewall, struct change *change))
+{
+	int r = take_trial(call);
+
+	if (r >= 0)
+		r = begin(call->firewall, &call->change);
+	if (r >= 0)
+		call->result = json_pack("{s:o}", "trial", json_trial(call->firewall));
+	return r;
+}
+
+static int verb_enable(struct call *call)
+{
+	return verb_trial(call, firewall_enable);
+}
+
+static int verb_reload(struct call *call)
+{
+	return verb_trial(call, firewall_reload);
+}
+
+static int verb_confirm(struct call *call)
+{
+	int r = take_nothing_more(call);
+
+	if (r >= 0)
+		r = firewall_confirm(call->firewall, &call->change);
+	return r;
+}
+
+static int verb_rollback(struct call *call)
+{
+	int r = take_nothing_more(call);
+
+	if (r >= 0)
+		r = firewall_rollback(call->firewall, &call->change);
+	return r;
+}
+
+static int verb_disable(struct call *call)
+{
+	bool accept = false;
+	int r = take_flag(call, "accept", &accept);
+
+	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r >= 0)
+		r = firewall_disable(call->firewall, accept, &call->change);
+	if (r >= 0)
+		call->result = json_pack("{s:o}", "policies", json_policies(call->firewall));
+	return r;
+}
+
+static const struct verb {
+	const char *name;
+	bool root;
+	int (*function)(struct call *call);
+} verbs[] = {
+	{ "ping", false, verb_ping },
+	{ "status", false, verb_status },
+	{ "list", false, verb_list },
+	{ "why", false, verb_why },
+	{ "diff", false, verb_diff },
+	{ "allow", true, verb_allow },
+	{ "remove", true, verb_remove },
+	{ "enable", true, verb_enable },
+	{ "reload", true, verb_reload },
+	{ "confirm", true, verb_confirm },
+	{ "rollback", true, verb_rollback },
+	{ "disable", true, verb_disable },
+};
+
+/* What a client says of who stands behind it: recorded, never believed. */
+static void describe(struct call *call, json_t *request)
+{
+	json_t *from = json_object_get(request, "from");
+	const char *sudo = json_string_value(json_object_get(from, "sudo_user"));
+	const char *ssh = json_string_value(json_object_get(from, "ssh"));
+
+	snprintf(call->who, sizeof(call->who), "uid %u%s%.64s%s%.64s", call->caller->uid, sudo ? ", sudo of " : "", sudo ? sudo : "",
+		 ssh ? ", from " : "", ssh ? ssh : "");
+	call->change.who = call->who;
+}
+
+static json_t *answer(struct call *call, int r)
+{
+	json_t *json;
+
+	if (r < 0 && !call->change.text[0])
+		change_refuse(&call->change, NULL, "%s", strerror(-r));
+	if (r < 0) {
+		json_decref(call->result);
+		return verbs_error(call->change.exit, call->change.text, call->change.hint);
+	}
+	json = json_pack("{s:i, s:b, s:o}", "exit", call->change.exit, "changed", call->change.changed, "result",
+			 call->result ? call->result : json_object());
+	if (json && call->change.dry_run)
+		json_object_set(json_object_get(json, "result"), "would", call->would);
+	return json;
+}
+
+json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct caller *caller, int *fd)
+{
+	struct call call = { .firewall = firewall, .caller = caller, .fd = -1, .would = json_array() };
+	const char *name = json_string_value(json_object_get(request, "verb"));
+	const struct verb *verb = NULL;
+	json_t *given = json_object_get(request, "args"), *reply;
+	int r = 0;
+
+	*fd = -1;
+	for (size_t i = 0; name && i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			verb = &verbs[i];
+	if (!name || !verb) {
+		json_decref(call.would);
+		return verbs_error(EXIT_USAGE, name ? "no such verb" : "a request has a \"verb\"", NULL);
+	}
+	if (!caller->may_read || (verb->root && caller->uid != 0)) {
+		json_decref(call.would);
+		return verbs_error(EXIT_REFUSED, verb->root ? "only root may do that" : "only root and the group fwd may ask", NULL);
+	}
+	describe(&call, request);
+	call.args = json_is_object(given) ? json_copy(given) : json_object();
+	if (given && !json_is_object(given))
+		r = usage(&call, "\"args\" is no object");
+	call.change.would = add_would;
+	call.change.user = call.would;
+	if (r >= 0 && verb->root)
+		r = take_flag(&call, "dry_run", &call.change.dry_run);
+	if (r >= 0)
+		r = verb->function(&call);
+	reply = answer(&call, r);
+	json_decref(call.args);
+	json_decref(call.would);
+	*fd = call.fd;
+	return reply;
+}

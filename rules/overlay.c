@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rules/compile.h"
+#include "rules/overlay.h"
+
+static int copy_rules(struct chain *to, const struct chain *from, bool without_jump)
+{
+	for (size_t i = 0; i < from->n_rules; i++) {
+		struct rule copy, *rule;
+
+		if (without_jump && rule_is_our_jump(&from->rules[i]))
+			continue;
+		if (rule_copy(&copy, &from->rules[i]) < 0)
+			return -ENOMEM;
+		rule = chain_add_rule(to);
+		if (!rule) {
+			rule_clear(&copy);
+			return -ENOMEM;
+		}
+		*rule = copy;
+	}
+	return 0;
+}
+
+static int copy_chain(struct table *table, const struct chain *from)
+{
+	struct chain *to = table_add_chain(table, from->name);
+
+	if (!to)
+		return -ENOMEM;
+	to->base = from->base;
+	to->filter = from->filter;
+	to->hook = from->hook;
+	to->priority = from->priority;
+	if (from->policy != POLICY_KEEP)
+		to->policy = from->policy;
+	return copy_rules(to, from, false);
+}
+
+/* Everything that is not ours. */
+static int copy_foreign(struct ruleset *ret, const struct ruleset *actual)
+{
+	for (size_t i = 0; i < actual->n_tables; i++) {
+		const struct table *from = &actual->tables[i];
+		struct table *table = ruleset_add_table(ret, from->family, from->name);
+
+		if (!table)
+			return -ENOMEM;
+		for (size_t j = 0; j < from->n_chains; j++) {
+			struct chain bare = from->chains[j];
+			struct chain *chain;
+
+			if (chain_is_ours(bare.name))
+				continue;
+			bare.rules = NULL;
+			bare.n_rules = 0;
+			if (copy_chain(table, &bare) < 0)
+				return -ENOMEM;
+			chain = table_find_chain(table, bare.name);
+			if (copy_rules(chain, &from->chains[j], true) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+int ruleset_overlay(const struct ruleset *actual, const struct ruleset *wish, struct ruleset **ret)
+{
+	struct ruleset *both = ruleset_new();
+	int r = both ? copy_foreign(both, actual) : -ENOMEM;
+
+	for (size_t i = 0; i < wish->n_tables && r == 0; i++) {
+		const struct table *from = &wish->tables[i];
+		struct table *table = ruleset_add_table(both, from->family, from->name);
+
+		r = table ? 0 : -ENOMEM;
+		for (size_t j = 0; j < from->n_chains && r == 0; j++)
+			r = copy_chain(table, &from->chains[j]);
+	}
+	if (r < 0) {
+		ruleset_free(both);
+		return r;
+	}
+	both->generation = actual->generation;
+	*ret = both;
+	return 0;
+}
