@@ -301,6 +301,10 @@ int firewall_diff(struct firewall *firewall, json_t **ret)
 		differences.where = which;
 		add_difference(diag.text[0] ? diag.text : "not what is confirmed: it is written anew when fwd starts", &differences);
 	}
+	differences.where = "ipsets";
+	r = entries_diff(firewall, add_difference, &differences);
+	if (r < 0)
+		add_difference(strerror(-r), &differences);
 	differences.where = "fwd.conf";
 	if (strcmp(wish_state(firewall, &wished, text, sizeof(text)), "unreadable") == 0)
 		add_difference(text, &differences);
