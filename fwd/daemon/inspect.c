@@ -14,6 +14,7 @@
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/gate.h"
 #include "fwd/daemon/inspect.h"
+#include "fwd/daemon/jsontext.h"
 #include "fwd/daemon/route.h"
 #include "rules/compile.h"
 #include "rules/overlay.h"
@@ -187,8 +188,8 @@ static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset
 	json_t *json, *steps = json_array();
 
 	verdict(ruleset, packet, inspect_lookup, &question, &way);
-	json = json_pack("{s:s, s:s, s:s}", "verdict", verdict_name(way.verdict), "chain",
-			 packet->hook == NF_INET_FORWARD ? "FORWARD" : "INPUT", "interface", packet->iif);
+	json = json_pack("{s:s, s:s, s:o}", "verdict", verdict_name(way.verdict), "chain",
+			 packet->hook == NF_INET_FORWARD ? "FORWARD" : "INPUT", "interface", json_from_text(packet->iif));
 	for (size_t i = 0; i < way.n_steps; i++) {
 		const struct verdict_step *step = &way.steps[i];
 		uint8_t family = step->table->family;
@@ -196,15 +197,16 @@ static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset
 		step_print(step, rule, sizeof(rule));
 		snprintf(table, sizeof(table), "%s %.40s", family == NFPROTO_IPV4 ? "ip" : family == NFPROTO_IPV6 ? "ip6" : "inet",
 			 step->table->name);
-		json_array_append_new(steps, json_pack("{s:s, s:s, s:b}", "table", table, "rule", rule, "certain", step->certain));
+		json_array_append_new(steps, json_pack("{s:o, s:o, s:b}", "table", json_from_text(table), "rule", json_from_text(rule),
+							   "certain", step->certain));
 	}
 	if (way.decides) {
 		step_print(way.decides, rule, sizeof(rule));
-		json_object_set_new(json, "decides", json_string(rule));
+		json_object_set_new(json, "decides", json_from_text(rule));
 	}
 	if (way.doubt) {
 		step_print(way.doubt, rule, sizeof(rule));
-		json_object_set_new(json, "doubt", json_string(rule));
+		json_object_set_new(json, "doubt", json_from_text(rule));
 	}
 	json_object_set_new(json, "steps", steps);
 	return json;
@@ -248,5 +250,5 @@ int firewall_why(struct firewall *firewall, const struct addr *source, uint8_t p
 		json_object_set_new(json, "confirmed", json_way(firewall, actual, &packet, GATE_CLOSED));
 	ruleset_free(actual);
 	*ret = json;
-	return 0;
+	return json ? 0 : -ENOMEM;
 }

@@ -14,6 +14,7 @@
 
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/inspect.h"
+#include "fwd/daemon/jsontext.h"
 #include "fwd/daemon/status.h"
 #include "rules/compile.h"
 #include "rules/conf.h"
@@ -25,10 +26,20 @@ json_t *json_trial(const struct firewall *firewall)
 
 	if (!trial->on)
 		return json_null();
-	return json_pack("{s:I, s:s, s:I, s:I, s:s}", "generation", (json_int_t)trial->generation, "what",
+	return json_pack("{s:I, s:s, s:I, s:I, s:o}", "generation", (json_int_t)trial->generation, "what",
 			 trial->kind == TRIAL_ENABLE ? "enable" : "reload", "timeout", (json_int_t)trial->timeout, "left",
 			 (json_int_t)(trial->deadline > now ? (trial->deadline - now) / 1000 : 0), "back_to",
-			 firewall->confirmed.on ? "confirmed" : "off");
+			 json_back_to(firewall));
+}
+
+json_t *json_generation(const struct firewall *firewall)
+{
+	return json_integer((json_int_t)firewall->confirmed.generation);
+}
+
+json_t *json_back_to(const struct firewall *firewall)
+{
+	return json_string(firewall->confirmed.on ? "confirmed" : "off");
 }
 
 json_t *json_policies(struct firewall *firewall)
@@ -61,7 +72,7 @@ static json_t *json_policy(const struct policy *policy)
 	for (size_t i = 0; i < policy->n_ssh_ports; i++)
 		json_array_append_new(ports, json_integer(policy->ssh_ports[i]));
 	for (size_t i = 0; i < policy->n_trust; i++)
-		json_array_append_new(trust, json_string(policy->trust[i]));
+		json_array_append_new(trust, json_from_text(policy->trust[i]));
 	return json_pack("{s:s, s:o, s:b, s:o, s:I}", "ssh", policy->ssh == SSH_ANYONE ? "anyone" : "whitelist", "ssh_ports", ports,
 			 "ssh_auto", policy->ssh_auto, "trust", trust, "timeout", (json_int_t)policy->timeout);
 }
@@ -88,7 +99,14 @@ static json_t *json_lists(struct firewall *firewall)
 
 static void attend(json_t *attention, const char *text, const char *hint)
 {
-	json_array_append_new(attention, json_pack("{s:s, s:s}", "text", text, "hint", hint));
+	size_t n = json_array_size(attention);
+
+	if (n == ATTENTION_MAX) {
+		text = "and more of the kind";
+		hint = "mend these first";
+	}
+	if (n <= ATTENTION_MAX)
+		json_array_append_new(attention, json_pack("{s:o, s:s}", "text", json_from_text(text), "hint", hint));
 }
 
 static const char *wish_state(struct firewall *firewall, struct policy *wish, char *text, size_t size)
@@ -224,12 +242,14 @@ int firewall_status(struct firewall *firewall, json_t **ret)
 		attend(attention, "fwd.conf says something else than what is in force", "fwctl reload puts it on trial");
 	else if (strcmp(wished, "unreadable") == 0)
 		attend(attention, wish_text, "fwctl edit");
-	*ret = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:s, s:o}", "state", state, "generation",
+	*ret = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "state", state, "generation",
 			 (json_int_t)confirmed->generation, "since", (json_int_t)confirmed->since, "trial", json_trial(firewall),
 			 "policy", json_policy(&policy), "lists", firewall->sets ? json_lists(firewall) : json_array(), "stranger",
-			 stranger, "wish", wished, "wish_text", wish_text, "attention", attention);
+			 stranger, "wish", wished, "wish_text", json_from_text(wish_text), "attention", attention);
 	return *ret ? 0 : -ENOMEM;
 }
+
+#define DIFFERENCES_MAX 1000 /* of one answer, which has 1 MiB */
 
 struct differences {
 	json_t *array;
@@ -240,7 +260,13 @@ static void add_difference(const char *line, void *user)
 {
 	struct differences *differences = user;
 
-	json_array_append_new(differences->array, json_pack("{s:s, s:s}", "where", differences->where, "text", line));
+	size_t n = json_array_size(differences->array);
+
+	if (n == DIFFERENCES_MAX)
+		line = "and more";
+	if (n <= DIFFERENCES_MAX)
+		json_array_append_new(differences->array,
+				      json_pack("{s:s, s:o}", "where", differences->where, "text", json_from_text(line)));
 }
 
 /* Lines of @a that @b lacks. */
@@ -307,5 +333,5 @@ int firewall_diff(struct firewall *firewall, json_t **ret)
 	else
 		diff_wish(firewall, add_difference, &differences);
 	*ret = json_pack("{s:o}", "differences", differences.array);
-	return 0;
+	return *ret ? 0 : -ENOMEM;
 }
