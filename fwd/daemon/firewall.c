@@ -240,6 +240,22 @@ static int open_kernel(struct firewall *firewall)
 	return 0;
 }
 
+/* The SSH ports that our own rules still name, in the kernel and in the renderings: at boot no sshd listens yet. */
+static void recall_ssh_ports(struct firewall *firewall, struct policy *policy)
+{
+	struct ruleset *ruleset;
+
+	if (kernel_read(firewall->kernel, &ruleset) == 0) {
+		compiled_ssh_ports(ruleset, policy);
+		ruleset_free(ruleset);
+	}
+	if (store_read_rules(firewall->paths.iptables_dir, &ruleset) == 0) {
+		compiled_ssh_ports(ruleset, policy);
+		ruleset_free(ruleset);
+	}
+	sshports_find(policy, policy);
+}
+
 /* A confirmed state that is there but cannot be trusted: SSH open, everything else closed. */
 static void read_confirmed(struct firewall *firewall)
 {
@@ -249,9 +265,9 @@ static void read_confirmed(struct firewall *firewall)
 	if (r == 0)
 		return;
 	confirmed_init(&firewall->confirmed);
-	sshports_find(&firewall->confirmed.policy, &firewall->confirmed.policy);
 	if (r == -ENOENT)
 		return;
+	recall_ssh_ports(firewall, &firewall->confirmed.policy);
 	firewall->confirmed.on = true;
 	firewall_degrade(firewall, "%s/" CONFIRMED_NAME ":%u: %s; SSH is open, everything else is closed", firewall->paths.state_dir,
 			 diag.line, diag.text);
