@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What iptables-save, ip6tables-save, ipset save and nft print of a namespace, without what moves by itself."""
+import difflib
 import re
 import socket
 import struct
@@ -9,6 +10,11 @@ SAVES = {4: 'iptables-save', 6: 'ip6tables-save'}
 TOOLS = {4: 'iptables', 6: 'ip6tables'}
 OUR_SETS = ('whitelist', 'whitelist6', 'fwd-')
 NETLINK_NETFILTER, GETGEN, GEN_ID = 12, 10 << 8 | 16, 1
+
+
+def same(got, want, what):
+    if got != want:
+        raise AssertionError('%s:\n%s' % (what, '\n'.join(difflib.unified_diff(want, got, 'expected', 'got', lineterm=''))))
 
 
 def rules(bed, family=4, release='bookworm', name='host'):
@@ -55,7 +61,7 @@ def _nft_chains(bed, table):
     """The rules of every chain but ours, with handles and without counters."""
     lines, ours = [], False
     for line in bed.root('host', ['nft', '-s', '-a', 'list', 'table', *table.split()]).stdout.splitlines():
-        if line.startswith('\tchain '):
+        if line == '}' or line.startswith('\tchain '):
             ours = line.startswith('\tchain FWD-')
         if not ours and 'FWD-' not in line and line.strip() and not re.match(r'\t\ttype filter hook (input|forward)', line):
             lines.append(line)

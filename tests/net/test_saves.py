@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What others read: the listings of iptables and ipset (both releases of Debian), the files that they load, and the lines of
 others in those files. `UPDATE=1 tests/run -k net/saves` writes tests/golden/saves anew: read the diff."""
-import difflib
 import os
 import re
 import time
 
 import saves
 from bed import SOURCE, Bed, Fwd
+from saves import same
 
 GOLDEN = os.path.join(SOURCE, 'tests', 'golden', 'saves')
 CONF = '[firewall]\nssh-ports = 22 2222\ntrust = wg0\n'
 NARROWER = '[firewall]\nssh = whitelist\nssh-ports = 22 2222\ntrust = wg0\n'
-
-
-def same(got, want, what):
-    if got != want:
-        raise AssertionError('%s:\n%s' % (what, '\n'.join(difflib.unified_diff(want, got, 'expected', 'got', lineterm=''))))
 
 
 def golden(name, lines):
