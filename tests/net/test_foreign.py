@@ -164,3 +164,171 @@ def test_rescue_with_bans_that_nft_keeps():
         out = rescue(bed, fwd)
         assert 'NOT open' in out and 'in force' in out, out
         bed.expect_all(*tcp(bed, 'served', 'stranger', 22), *tcp(bed, 'silent', 'stranger'))
+
+
+# ---- what enable refuses
+
+def refused(fwd, *needles, verb='enable'):
+    code, answer, _ = fwd.ctl(verb, json=True)
+    text = '%(text)s (%(hint)s)' % answer['error']
+    assert code == 1 and not answer['changed'], answer
+    for needle in needles:
+        assert needle in text, (needle, text)
+    return text
+
+
+def test_a_reject_at_the_end_is_refused():
+    """Ours stand behind it: nobody on the list would get in."""
+    for family, tool in saves.TOOLS.items():
+        with Bed() as bed, Fwd(bed) as fwd:
+            bed.serve('host', PORT)
+            fwd.ctl('allow', *[bed.addr('friend', f) for f in FAMILIES], check=0)
+            iptables(bed, family, '-A INPUT -j REJECT')
+            before = saves.foreign(bed)
+            rule = next(l for l in saves.rules(bed, family) if 'REJECT' in l)
+            remedy = '%s -t filter -D %s' % (tool, rule[3:])
+            refused(fwd, 'IPv%d' % family, rule, remedy, '--force')
+            assert saves.foreign(bed) == before and fwd.confirmed() is None
+            assert 'FWD-' not in ''.join(saves.rules(bed, 4) + saves.rules(bed, 6))
+            code, answer, _ = fwd.ctl('enable', '--force', '--timeout', '10s', json=True)
+            assert code == 4 and answer['changed'], answer
+            other = 10 - family
+            bed.expect_all(('refused', 'friend', bed.addr('host', family), PORT),
+                           ('served', 'friend', bed.addr('host', other), PORT),
+                           ('silent', 'stranger', bed.addr('host', other), PORT))
+            assert rule in told(fwd), told(fwd)
+            fwd.ctl('rollback', check=0)
+            bed.root('host', remedy.split())  # the remedy is meant to be typed
+            enabled(fwd)
+            bed.expect_all(*tcp(bed, 'served', 'friend'), *tcp(bed, 'silent', 'stranger'))
+
+
+def test_an_accept_of_everybody_in_front_is_refused():
+    for family, tool in saves.TOOLS.items():
+        with Bed() as bed, Fwd(bed) as fwd:
+            bed.serve('host', PORT)
+            iptables(bed, family, '-A INPUT -j ACCEPT')
+            refused(fwd, 'IPv%d' % family, 'lets everybody in: -A INPUT -j ACCEPT', '%s -t filter -D INPUT -j ACCEPT' % tool)
+            enabled(fwd, '--force')
+            other = 10 - family
+            bed.expect_all(('served', 'stranger', bed.addr('host', family), PORT),
+                           ('silent', 'stranger', bed.addr('host', other), PORT))
+            seen = status(fwd)
+            assert seen['stranger'] == {'v%d' % family: 'accept', 'v%d' % other: 'drop'}, seen
+            assert 'open to everybody: -A INPUT -j ACCEPT' in told(fwd), told(fwd)
+            # a narrower reload would not make the host any safer, and says so
+            fwd.write_conf('[firewall]\nssh = whitelist\n')
+            refused(fwd, 'lets everybody in', verb='reload')
+            iptables(bed, family, '-D INPUT -j ACCEPT')
+            bed.expect_all(*tcp(bed, 'silent', 'stranger'))
+            fwd.ctl('reload', check=4)
+
+
+def test_other_shapes_in_front():
+    """Each lets everybody in, or keeps everybody out, in words of its own."""
+    shapes = (
+        ('-A INPUT -i eth0 -j ACCEPT', 'lets everybody in'),
+        ('-A INPUT -p tcp -j ACCEPT', 'lets everybody in'),
+        ('-A INPUT -m conntrack --ctstate NEW -j ACCEPT', 'lets everybody in'),
+        ('-A INPUT ! -i lo -j DROP', 'refuses even listed'),
+        ('-A INPUT -p tcp -m multiport ! --dports 22,80 -j DROP', 'refuses even listed'),
+    )
+    with Bed() as bed, Fwd(bed) as fwd:
+        for rule, words in shapes:
+            everywhere(bed, rule)
+            refused(fwd, words, rule)
+            everywhere(bed, rule.replace('-A ', '-D '))
+        for line in ('-N theirs', '-A theirs -p udp -j ACCEPT', '-A INPUT -j theirs'):
+            everywhere(bed, line)
+        refused(fwd, 'lets everybody in', '-A theirs -p udp -j ACCEPT')
+        everywhere(bed, '-D INPUT -j theirs')
+        bed.root('host', ['nft', '-f', '-'],
+                 input='table inet mine { chain c { type filter hook input priority 10; tcp dport != 22 drop; }; }')
+        refused(fwd, 'refuses even listed', 'table mine')
+        bed.root('host', ['nft', 'delete', 'table', 'inet', 'mine'])
+        # what opens one port, or bans one address, is nobody's business
+        for rule in ('-A INPUT -p udp -m udp --dport 51820 -j ACCEPT', '-A INPUT -p tcp -m tcp --dport 80 -j REJECT'):
+            everywhere(bed, rule)
+        fwd.ctl('enable', check=4)
+
+
+# ---- what is added behind us while fwd runs
+
+def rules_of_input(bed, family):
+    return [line for line in saves.rules(bed, family) if line.startswith('-A INPUT ')]
+
+
+def moved(fwd, seen):
+    """Waits until fwd has said that its jump is last again."""
+    fwd.syslog.wait('ours are last again', after=seen)
+
+
+def append(bed, fwd, rule):
+    """-A, in both families; fwd has looked at it when this returns: it stands in front, or fwd thinks that it must not."""
+    everywhere(bed, rule)
+
+
+def test_an_accept_behind_us_becomes_effective():
+    with Bed() as bed, Fwd(bed) as fwd:
+        bed.serve('host', WIREGUARD, 'udp')
+        bed.serve('host', WIREGUARD + 1, 'udp')
+        enabled(fwd)
+        bed.expect_all(*udp(bed, 'silent', 'stranger'))
+        for family in FAMILIES:
+            seen = len(fwd.syslog.lines)
+            iptables(bed, family, '-A INPUT -p udp --dport %d -j ACCEPT' % WIREGUARD)
+            moved(fwd, seen)
+            want = ['-A INPUT -p udp -m udp --dport %d -j ACCEPT' % WIREGUARD, '-A INPUT -j FWD-INPUT']
+            assert rules_of_input(bed, family) == want, rules_of_input(bed, family)
+        bed.expect_all(*udp(bed, 'served', 'stranger'), *udp(bed, 'silent', 'stranger', WIREGUARD + 1))
+        assert told(fwd) == '' and differences(fwd) == []
+        iptables(bed, 4, '-D INPUT -p udp --dport %d -j ACCEPT' % WIREGUARD)
+        bed.expect_all(*udp(bed, 'silent', 'stranger')[:1], *udp(bed, 'served', 'stranger')[1:])
+
+
+def test_an_accept_behind_us_in_a_trial():
+    with Bed() as bed, Fwd(bed) as fwd:
+        bed.serve('host', WIREGUARD, 'udp')
+        fwd.ctl('enable', check=4)
+        seen = len(fwd.syslog.lines)
+        iptables(bed, 4, '-A INPUT -s 192.0.2.30 -p udp --dport %d -j ACCEPT' % WIREGUARD)
+        moved(fwd, seen)
+        bed.expect_all(*udp(bed, 'served', 'stranger')[:1], *udp(bed, 'silent', 'stranger')[1:])
+        fwd.ctl('confirm', check=0)
+        bed.expect_all(*udp(bed, 'served', 'stranger')[:1], *udp(bed, 'silent', 'friend'))
+
+
+BEHIND = (
+    '-A INPUT -j REJECT', '-A INPUT -j DROP', '-A INPUT -p tcp -m tcp --dport 8080 -j DROP', '-A INPUT -j ACCEPT',
+    '-A INPUT -p tcp -j ACCEPT', '-A INPUT -i eth0 -j ACCEPT', '-A INPUT ! -i lo -j ACCEPT',
+    '-A INPUT ! -s {other} -j ACCEPT', '-A INPUT -p tcp -m multiport ! --dports 80,81 -j ACCEPT',
+    '-A INPUT -p tcp -m tcp ! --dport 80 -j ACCEPT', '-A INPUT -m set ! --match-set nobody{6} src -j ACCEPT',
+    '-A INPUT -m conntrack --ctstate NEW -j ACCEPT', '-A INPUT -j theirs',
+)
+
+
+def test_what_must_not_move_stays_behind_and_is_told():
+    with Bed() as bed, Fwd(bed) as fwd:
+        bed.serve('host', PORT)
+        bed.serve('stranger', 53, 'udp')
+        bed.root('host', ['ipset', 'create', 'nobody', 'hash:ip'])
+        bed.root('host', ['ipset', 'create', 'nobody6', 'hash:ip', 'family', 'inet6'])
+        for line in ('-N theirs', '-A theirs -p tcp -j ACCEPT'):
+            everywhere(bed, line)
+        enabled(fwd)
+        fwd.ctl('allow', *[bed.addr('friend', f) for f in FAMILIES], check=0)
+        for shape in BEHIND:
+            lines = {f: shape.replace('{other}', '192.0.2.99/32' if f == 4 else '2001:db8::99/128')
+                     .replace('{6}', '' if f == 4 else '6') for f in FAMILIES}
+            for family, line in lines.items():
+                iptables(bed, family, line)
+            text = told(fwd)
+            for family, line in lines.items():
+                inputs = rules_of_input(bed, family)
+                assert inputs[0] == '-A INPUT -j FWD-INPUT' and inputs[1].startswith(line), (line, inputs)
+                assert 'a rule behind ours has no effect: ' + inputs[1] in text, (line, text)
+            bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'), quiet=0.3)
+            assert status(fwd)['stranger'] == {'v4': 'drop', 'v6': 'drop'}
+            for family, line in lines.items():
+                iptables(bed, family, line.replace('-A ', '-D '))
+        assert told(fwd) == '' and not [l for l in fwd.syslog.lines if 'last again' in l], fwd.syslog.lines
