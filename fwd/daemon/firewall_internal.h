@@ -9,6 +9,7 @@
 
 struct event;
 struct monitor;
+struct upkeep;
 
 enum trial_kind { TRIAL_ENABLE, TRIAL_RELOAD };
 
@@ -30,6 +31,7 @@ struct firewall {
 	struct kernel *kernel;
 	struct journal *journal; /* NULL: the file cannot be had, see @degraded */
 	struct monitor *monitor;
+	struct upkeep *upkeep;
 	struct event *clock;     /* of the trial */
 	struct confirmed confirmed;
 	struct trial trial;

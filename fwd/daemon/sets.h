@@ -47,9 +47,9 @@ int sets_create_gate(struct sets *sets, const char *name);
 /* Whether an existing set is exactly what sets_create_net() makes. */
 bool set_info_is_ours(const struct set_info *info, uint8_t family);
 
-/* Adds @n entries in as few messages as possible. @exclusive: an entry that exists already is -EEXIST; otherwise it is
- * replaced, with its timeout and comment (counters stay). An entry whose time is over is -ETIME. On an error *done (may be NULL) says how many of them are in. Timeouts are made of
- * entry.until at @now. */
+/* Adds @n entries in as few messages as possible, to a set that knows timeouts. @exclusive: an entry that exists already is
+ * -EEXIST; otherwise it is replaced, with its timeout and comment (counters stay). Timeouts are made of entry.until at @now;
+ * an entry whose time is over is -ETIME. On an error *done (may be NULL) says how many of them are in: those before it. */
 int sets_add(struct sets *sets, const char *name, const struct entry *entries, size_t n, bool exclusive, uint64_t now,
 	     size_t *done);
 int sets_del(struct sets *sets, const char *name, const struct cidr *net); /* -ENOENT if it is not in */

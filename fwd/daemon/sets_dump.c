@@ -122,7 +122,7 @@ static int list(struct sets *sets, struct dump *dump, const char *set, uint32_t 
 
 	if (r < 0)
 		return r;
-	dump->buf = malloc(SETS_BUFFER);
+	dump->buf = calloc(1, SETS_BUFFER); /* libmnl leaves padding as it finds it */
 	if (!dump->buf)
 		return -ENOMEM;
 	r = dump_run(dump, set, flags);
