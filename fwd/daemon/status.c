@@ -317,6 +317,10 @@ int firewall_diff(struct firewall *firewall, json_t **ret)
 		snprintf(text, sizeof(text), "line %u: %.400s", diag.line, diag.text);
 		add_difference(diag.text[0] ? text : "not what is confirmed: it is written anew when fwd starts", &differences);
 	}
+	differences.where = "ipsets";
+	r = entries_diff(firewall, add_difference, &differences);
+	if (r < 0)
+		add_difference(strerror(-r), &differences);
 	differences.where = "fwd.conf";
 	if (strcmp(wish_state(firewall, &wished, text, sizeof(text)), "unreadable") == 0)
 		add_difference(text, &differences);
