@@ -138,6 +138,12 @@ class Changes:
         self.flood.tell('pardon')
         self.ctl('disable')
 
+    def switches(self):
+        """Policies, there and back."""
+        for _ in range(3):
+            self.enable()
+            self.disable()
+
     def begun_and_given_up(self):
         self.ask('enable', 4)
         self.flood.tell('judge')
@@ -155,7 +161,9 @@ class Changes:
         self.ask('confirm')
 
     def networks(self):
-        """Other networks, of other lengths than the flood's, so that the sets change their shape, too."""
+        """Other networks, of other lengths than the flood's, so that the sets change their shape, too. The flood's own are
+        the longest: while the kernel takes the last network of a longer prefix out of a set (by hand or by expiry) a look-up
+        may pass over a shorter one, about once in a thousand removals at this rate. No order of ours can help that."""
         n = next(self.nets)
         nets = ['198.18.%d.%d/%d' % (n % 256, 16 * i, 28 + i % 4) for i in range(4)]
         nets += ['2001:db8:ff%02x:%x::/%d' % (n % 256, i, 64 - i) for i in range(1)]
@@ -202,6 +210,7 @@ def test_changes():
         try:
             while rounds < 3 or generation.read() - first < CHANGES:
                 changes.begun_and_given_up()
+                changes.switches()
                 changes.enable()
                 for _ in range(5):
                     changes.reloads()
@@ -223,6 +232,8 @@ def test_changes():
         print('%d commits in %d rounds; %s' % (generation.read() - first, rounds, account))
         assert all(way['judged'] > 1000 for way in account['ways'].values()), account
         assert fwd.ctl('diff', json=True, check=0)[1]['result']['differences'] == []
+        fwd.stop()
+        assert 'runtime error' not in fwd.log(), fwd.log()  # of UBSan, in a build that has it
 
 
 def test_it_sees_a_loss_and_a_leak():
