@@ -17,6 +17,7 @@
 #include "fwd/daemon/log.h"
 #include "fwd/daemon/monitor.h"
 #include "fwd/daemon/sshports.h"
+#include "fwd/daemon/upkeep.h"
 #include "rules/compile.h"
 #include "rules/conf.h"
 
@@ -287,6 +288,8 @@ static void start(struct firewall *firewall)
 		r = journal_open(path, &firewall->journal, &diag);
 	if (r < 0)
 		firewall_degrade(firewall, "%s: %s", firewall->paths.iptables_dir, diag.text[0] ? diag.text : strerror(-r));
+	if (firewall->journal && upkeep_new(firewall, &firewall->upkeep) < 0)
+		log_say(LOG_WARNING, "cannot hear of others who write the list file");
 	diag_clear(&diag);
 	if (entries_load(firewall, &diag) < 0)
 		firewall_degrade(firewall, "%s", diag.text);
@@ -331,6 +334,7 @@ void firewall_free(struct firewall *firewall)
 	if (firewall->clock)
 		event_free(firewall->clock);
 	monitor_free(firewall->monitor);
+	upkeep_free(firewall->upkeep);
 	journal_close(firewall->journal);
 	kernel_close(firewall->kernel);
 	sets_close(firewall->sets);

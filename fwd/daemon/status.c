@@ -180,6 +180,19 @@ static void attend_native(const struct ruleset *actual, json_t *attention)
 	}
 }
 
+/* A rendering that cannot be read is never written over, so that it stays behind what is confirmed. */
+static void attend_files(struct firewall *firewall, json_t *attention)
+{
+	struct diag diag = { 0 };
+	const char *which = NULL;
+	char text[512];
+
+	if (store_check(firewall->paths.iptables_dir, &firewall->confirmed, &which, &diag) >= 0 || !which)
+		return;
+	snprintf(text, sizeof(text), "%.200s/%s:%u: %.250s", firewall->paths.iptables_dir, which, diag.line, diag.text);
+	attend(attention, text, "mend it or take it away, then: systemctl restart fwd writes ours into it");
+}
+
 static json_t *json_stranger(struct firewall *firewall, const struct ruleset *actual, json_t *attention)
 {
 	json_t *json = json_object();
@@ -238,6 +251,8 @@ int firewall_status(struct firewall *firewall, json_t **ret)
 	if (firewall->rolled_back[0])
 		attend(attention, firewall->rolled_back, "begin it again, and confirm in time");
 	stranger = look_at_kernel(firewall, attention);
+	if (confirmed->on)
+		attend_files(firewall, attention);
 	if (confirmed->on && strcmp(wished, "differs") == 0)
 		attend(attention, "fwd.conf says something else than what is in force", "fwctl reload puts it on trial");
 	else if (strcmp(wished, "unreadable") == 0)
@@ -325,8 +340,13 @@ int firewall_diff(struct firewall *firewall, json_t **ret)
 	}
 	if (store_check(firewall->paths.iptables_dir, &firewall->confirmed, &which, &diag) != 1 && which) {
 		differences.where = which;
-		add_difference(diag.text[0] ? diag.text : "not what is confirmed: it is written anew when fwd starts", &differences);
+		snprintf(text, sizeof(text), "line %u: %.400s", diag.line, diag.text);
+		add_difference(diag.text[0] ? text : "not what is confirmed: it is written anew when fwd starts", &differences);
 	}
+	differences.where = "ipsets";
+	r = entries_diff(firewall, add_difference, &differences);
+	if (r < 0)
+		add_difference(strerror(-r), &differences);
 	differences.where = "fwd.conf";
 	if (strcmp(wish_state(firewall, &wished, text, sizeof(text)), "unreadable") == 0)
 		add_difference(text, &differences);
