@@ -319,6 +319,11 @@ static const struct hook hooks[] = {
 };
 #define N_HOOKS (sizeof(hooks) / sizeof(*hooks))
 
+static bool is_off(const struct wish *wish)
+{
+	return !wish->confirmed && !wish->candidate;
+}
+
 /* The chains before any rule: pointers to chains do not outlive the next one. */
 static int add_chains(struct table *table, const struct hook *hook, const struct wish *wish)
 {
@@ -330,6 +335,8 @@ static int add_chains(struct table *table, const struct hook *hook, const struct
 	base->filter = true;
 	base->hook = hook->number;
 	base->policy = wish->policy;
+	if (is_off(wish))
+		return 0;
 	if (!table_add_chain(table, hook->chain) || (wish->candidate && !table_add_chain(table, hook->trial)))
 		return -ENOMEM;
 	return 0;
@@ -362,7 +369,7 @@ static int compile_family(struct ruleset *ruleset, uint8_t family, const struct 
 	for (size_t i = 0; i < N_HOOKS; i++)
 		if (add_chains(b.table, &hooks[i], wish) < 0)
 			return -ENOMEM;
-	for (size_t i = 0; i < N_HOOKS; i++)
+	for (size_t i = 0; i < N_HOOKS && !is_off(wish); i++)
 		add_rules(&b, &hooks[i], wish);
 	return b.error;
 }
@@ -394,4 +401,23 @@ bool rule_is_our_jump(const struct rule *rule)
 		if (strcmp(rule->target.chain, hooks[i].chain) == 0)
 			return true;
 	return false;
+}
+
+void compiled_ssh_ports(const struct ruleset *ruleset, struct policy *policy)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+
+	for (size_t i = 0; i < sizeof(families); i++) {
+		const struct chain *chain = table_find_chain(ruleset_find_table(ruleset, families[i], "filter"), CHAIN_INPUT);
+
+		for (size_t j = 0; chain && j < chain->n_rules; j++) {
+			const struct rule *rule = &chain->rules[j];
+			const struct match *tcp = rule_find_match(rule, MATCH_TCP);
+
+			/* add_ssh() makes them of a protocol and a port, and nothing else */
+			if (rule->target.kind == TARGET_ACCEPT && rule->n_matches == 2 && tcp && rule_find_match(rule, MATCH_PROTO) &&
+			    tcp->u.ports.dport.lo == tcp->u.ports.dport.hi && tcp->u.ports.dport.lo != 0)
+				policy_add_ssh_port(policy, tcp->u.ports.dport.lo);
+		}
+	}
 }

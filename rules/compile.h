@@ -19,7 +19,7 @@
 
 /* What should stand. Policies are read during the call only. */
 struct wish {
-	const struct policy *confirmed; /* NULL: nothing is confirmed (or off): our chains then hold the gate alone */
+	const struct policy *confirmed; /* NULL: nothing is confirmed: our chains then hold the gate alone; without a candidate too (off) there are none, and no jump */
 	const struct policy *candidate; /* on trial; NULL: no trial */
 	uint8_t policy;                 /* of the base chains INPUT and FORWARD: NF_DROP, NF_ACCEPT or POLICY_KEEP */
 };
@@ -33,3 +33,7 @@ int compile(const struct wish *wish, struct ruleset **ret);
 bool chain_is_ours(const char *name);
 /* Whether a rule of a base chain is our jump. */
 bool rule_is_our_jump(const struct rule *rule);
+
+/* The ports that the confirmed chains of @ruleset (read from anywhere) open to everybody, as SSH ports are; added to
+ * @policy as far as there is room. What is left to go by when the confirmed state cannot be read. */
+void compiled_ssh_ports(const struct ruleset *ruleset, struct policy *policy);

@@ -54,7 +54,7 @@ def compiled_tests():
     tests = []
     for entry in json.loads(done.stdout):
         suite = entry['suite'][0].rpartition(':')[2] if entry['suite'] else 'other'
-        tests.append(Test(suite + '/' + entry['name'], entry['cmd'], entry.get('timeout') or TIMEOUT, entry.get('env'),
+        tests.append(Test(suite + '/' + entry['name'], entry['cmd'], max(entry.get('timeout') or 0, TIMEOUT), entry.get('env'),
                           entry.get('workdir') or SOURCE, entry.get('protocol') == 'tap'))
     return sorted(tests, key=lambda t: t.name)
 

@@ -94,7 +94,8 @@ static int fail_transport(const struct ctl *ctl, int r, bool change)
 		return ctl_fail(ctl, EXIT_NO_DAEMON, change ? look : "systemctl status fwd says more.",
 				"the daemon did not answer for %d s", CLIENT_PATIENCE);
 	default:
-		return ctl_fail(ctl, EXIT_REFUSED, look, "what answered at %s does not speak the protocol of fwd", ctl->socket);
+		return ctl_fail(ctl, EXIT_REFUSED, look, "what answered at %s does not speak the protocol of fwd",
+				ctl->socket);
 	}
 }
 
@@ -115,7 +116,8 @@ int ask(const struct ctl *ctl, struct client *client, const char *verb, json_t *
 
 bool answer_told(const struct ctl *ctl, const struct answer *answer)
 {
-	const json_t *error = json_object_get(answer->json, "error"), *would = json_object_get(answer_result(answer), "would");
+	const json_t *error = json_object_get(answer->json, "error"),
+		*would = json_object_get(answer_result(answer), "would");
 
 	if (ctl->json) {
 		if (isatty(STDOUT_FILENO)) /* a raw line could steer the terminal */
@@ -158,7 +160,8 @@ json_t *ask_args(const struct ctl *ctl, const struct invocation *call, int *code
 	static const struct {
 		enum opt opt;
 		const char *key;
-	} flags[] = { { OPT_WIDE, "wide" }, { OPT_FORCE, "force" }, { OPT_ACCEPT, "accept" }, { OPT_DRY_RUN, "dry_run" } };
+	} flags[] = { { OPT_WIDE, "wide" }, { OPT_FORCE, "force" }, { OPT_ACCEPT, "accept" },
+		      { OPT_DRY_RUN, "dry_run" } };
 	json_t *args = json_object();
 	const char *comment = call->value[OPT_COMMENT];
 	struct diag diag = { 0 };

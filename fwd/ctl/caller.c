@@ -106,7 +106,7 @@ void caller_find(bool origin, struct caller *ret)
 			caller.tty[0] = '\0';
 	if (ssh)
 		take_ssh(&caller, ssh);
-	/* without sudo and terminal it is a service or a script: nobody to look for, and a tenth of a millisecond saved */
+	/* without sudo and terminal it is a service or a script: nobody to look for, 0.1 ms saved */
 	if (origin || (!caller.ssh[0] && (sudo || getenv("DOAS_USER") || caller.tty[0])))
 		climb(&caller, origin);
 	*ret = caller;
@@ -121,7 +121,8 @@ int caller_network(const char *ssh, bool whole, char ret[static ADDR_TEXT_MAX], 
 	if (strncasecmp(ssh, mapped, sizeof(mapped) - 1) == 0 && strchr(ssh, '.'))
 		ssh += sizeof(mapped) - 1;
 	if (strchr(ssh, '%')) {
-		diag_set(diag, 0, 0, "this login comes from a link-local address (%s), which is no network to allow", ssh);
+		diag_set(diag, 0, 0, "this login comes from a link-local address (%s), which is no network to allow",
+			 ssh);
 		return -EINVAL;
 	}
 	if (addr_parse(ssh, &addr) < 0) {

@@ -18,6 +18,6 @@ struct caller {
 /* sudo takes SSH_CONNECTION away: then it is looked for in the processes above us. @origin: fill in detached, too. */
 void caller_find(bool origin, struct caller *ret);
 
-/* First word of SSH_CONNECTION ("CLIENT PORT SERVER PORT") -> the network that `me` is: an IPv4 address (also where it is
- * written as IPv6), or the /64 of an IPv6 address; @whole: the address itself. 0 or -EINVAL with @diag. */
+/* First word of SSH_CONNECTION ("CLIENT PORT SERVER PORT") -> the network that `me` is: an IPv4 address (also where it
+ * is written as IPv6), or the /64 of an IPv6 address; @whole: the address itself. 0 or -EINVAL with @diag. */
 int caller_network(const char *ssh, bool whole, char ret[static ADDR_TEXT_MAX], struct diag *diag);

@@ -25,7 +25,8 @@ static int find_in_path(char *ret, size_t size)
 	for (at = at ? at : "/usr/local/sbin:/usr/sbin:/sbin"; *at; at += *at == ':') {
 		size_t len = strcspn(at, ":");
 
-		if (len && *at == '/' && (size_t)snprintf(ret, size, "%.*s/fwd", (int)len, at) < size && is_program(ret))
+		if (len && *at == '/' && (size_t)snprintf(ret, size, "%.*s/fwd", (int)len, at) < size &&
+		    is_program(ret))
 			return 0;
 		at += len;
 	}
@@ -46,7 +47,8 @@ int child_find_fwd(char *ret, size_t size)
 			return 0;
 		/* the build tree: fwd/ctl/fwctl and fwd/daemon/fwd */
 		slash = strrchr(self, '/');
-		if (slash && strcmp(slash, "/ctl") == 0 && (size_t)snprintf(ret, size, "%s/../daemon/fwd", self) < size &&
+		if (slash && strcmp(slash, "/ctl") == 0 && (size_t)snprintf(ret, size, "%s/../daemon/fwd",
+									    self) < size &&
 		    is_program(ret))
 			return 0;
 	}

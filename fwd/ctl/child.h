@@ -11,8 +11,8 @@
 int child_find_fwd(char *ret, size_t size);
 
 /*
- * Runs @argv and waits. @output NULL: it has our terminal; else what it says on stdout and stderr, NUL-terminated, cut at
- * CHILD_OUTPUT_MAX; the caller frees. Returns its exit status, 128 + N if a signal ended it, 127 if it could not be started,
- * or -errno.
+ * Runs @argv and waits. @output NULL: it has our terminal; else what it says on stdout and stderr, NUL-terminated,
+ * cut at CHILD_OUTPUT_MAX; the caller frees. Returns its exit status, 128 + N if a signal ended it, 127 if it could not
+ * be started, or -errno.
  */
 int child_run(char *const *argv, char **output);

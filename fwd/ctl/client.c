@@ -10,6 +10,8 @@
 
 #include "fwd/ctl/client.h"
 
+#define ANSWER_FIRST 4096 /* bytes; most answers are shorter */
+
 struct client {
 	int fd;
 };
@@ -58,7 +60,7 @@ static int send_line(int fd, const json_t *request)
 		return -ENOMEM;
 	len = strlen(line);
 	line[len++] = '\n'; /* in place of the NUL: from here on it is bytes */
-	if (len > CLIENT_LINE_MAX)
+	if (len > REQUEST_MAX)
 		r = -EMSGSIZE;
 	while (r == 0 && done < len) {
 		ssize_t n = send(fd, line + done, len - done, MSG_NOSIGNAL);
@@ -94,40 +96,58 @@ static void take_descriptors(struct msghdr *msg, int *fd)
 	}
 }
 
-/* Reads up to and including the newline. *len is without it. */
-static int receive_line(int sock, char *line, size_t *len, int *fd)
+/* One piece of an answer at the end of answer->line, which grows as needed. Returns its length, or -errno. */
+static ssize_t receive_piece(int sock, struct answer *answer, size_t *room)
 {
-	size_t have = 0;
+	union {
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr msg = { .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct iovec iov;
+	ssize_t n;
 
-	while (have < CLIENT_LINE_MAX) {
-		union {
-			char bytes[CMSG_SPACE(4 * sizeof(int))];
-			struct cmsghdr align;
-		} control;
-		struct iovec iov = { .iov_base = line + have, .iov_len = CLIENT_LINE_MAX - have };
-		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-				      .msg_controllen = sizeof(control.bytes) };
-		ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	if (answer->len == *room) {
+		size_t more = *room ? *room * 2 : ANSWER_FIRST;
+		char *line = more > ANSWER_MAX ? NULL : realloc(answer->line, more);
+
+		if (!line)
+			return more > ANSWER_MAX ? -EPROTO : -ENOMEM;
+		answer->line = line;
+		*room = more;
+	}
+	iov = (struct iovec){ .iov_base = answer->line + answer->len, .iov_len = *room - answer->len };
+	msg.msg_iov = &iov;
+	do
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN ? -ETIMEDOUT : -ECONNRESET;
+	take_descriptors(&msg, &answer->fd);
+	return n;
+}
+
+/* Reads up to and including the newline. answer->len is without it. */
+static int receive_line(int sock, struct answer *answer)
+{
+	size_t room = 0;
+
+	for (;;) {
+		ssize_t n = receive_piece(sock, answer, &room);
 		char *end;
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0)
+			return (int)n;
+		end = memchr(answer->line + answer->len, '\n', (size_t)n);
+		answer->len += (size_t)n;
+		if (!end)
 			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return -ETIMEDOUT;
-		if (n <= 0)
-			return -ECONNRESET;
-		take_descriptors(&msg, fd);
-		end = memchr(line + have, '\n', (size_t)n);
-		have += (size_t)n;
-		if (end) {
-			if (end != line + have - 1)
-				return -EPROTO; /* more than one answer to one request */
-			*end = '\0';
-			*len = have - 1;
-			return 0;
-		}
+		if (end != answer->line + answer->len - 1)
+			return -EPROTO; /* more than one answer to one request */
+		*end = '\0';
+		answer->len--;
+		return 0;
 	}
-	return -EPROTO;
 }
 
 static int decode(struct answer *answer)
@@ -149,10 +169,7 @@ int client_ask(struct client *client, const json_t *request, struct answer *ret)
 
 	if (r < 0)
 		return r;
-	answer.line = malloc(CLIENT_LINE_MAX);
-	if (!answer.line)
-		return -ENOMEM;
-	r = receive_line(client->fd, answer.line, &answer.len, &answer.fd);
+	r = receive_line(client->fd, &answer);
 	if (r == 0)
 		r = decode(&answer);
 	if (r < 0) {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The client's end of the control socket (docs/protocol.md): a request, its answer, a descriptor passed with it. Blocks.
+ * The client's end of the control socket (docs/protocol.md): a request, its answer, a passed descriptor. Blocks.
  */
 #include <stddef.h>
 
 #include <jansson.h>
 
-#define CLIENT_LINE_MAX 65536   /* bytes of a request or an answer with its newline */
-#define CLIENT_PATIENCE 120     /* seconds without an answer until the daemon counts as hung */
+#define REQUEST_MAX 65536    /* bytes with the newline */
+#define ANSWER_MAX (1u << 20)
+#define CLIENT_PATIENCE 120  /* seconds without an answer until the daemon counts as hung */
 
 struct client;
 
@@ -25,9 +26,9 @@ int client_open(const char *path, struct client **ret);
 void client_close(struct client *client); /* NULL is allowed */
 
 /*
- * Sends @request and waits for the answer. -EMSGSIZE: the request is too long, nothing was sent. -EPIPE: the daemon was gone
- * before all was sent. Afterwards nobody knows whether the request was served: -ECONNRESET no answer came, -ETIMEDOUT,
- * -EPROTO it is no answer of this protocol.
+ * Sends @request and waits for the answer. -EMSGSIZE: the request is too long, nothing was sent. -EPIPE: the daemon was
+ * gone before all was sent. Afterwards nobody knows whether the request was served: -ECONNRESET no answer came,
+ * -ETIMEDOUT, -EPROTO it is no answer of this protocol.
  */
 int client_ask(struct client *client, const json_t *request, struct answer *ret);
 void answer_clear(struct answer *answer); /* a zeroed one is allowed */

@@ -60,9 +60,9 @@ struct command {
 	uint32_t options;     /* OPT_BIT()s beside the global ones */
 	unsigned min_words, max_words;
 	int (*run)(const struct ctl *ctl, const struct invocation *call); /* returns the exit code, having spoken */
-	void (*show)(const struct ctl *ctl, const struct answer *answer); /* what a person reads of a good answer; or NULL */
+	void (*show)(const struct ctl *ctl, const struct answer *answer); /* a good answer, for people; or NULL */
 };
-#define WORDS_MAX 4096 /* what a request of 64 KiB can hold, roughly; the protocol is the limit */
+#define WORDS_MAX 65536 /* no limit of ours: the daemon knows how many networks it takes at once */
 
 extern const struct command command_table[]; /* ends with name NULL; groups stand together */
 const struct command *command_find(const char *name);

@@ -35,6 +35,11 @@ static void edit_clear(struct edit *edit)
 	free(edit->after.text);
 }
 
+static bool same_text(const struct file_text *a, const struct file_text *b)
+{
+	return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+}
+
 static int write_all(int fd, const char *text, size_t len)
 {
 	while (len) {
@@ -62,8 +67,8 @@ static int begin(struct edit *edit, const char *path)
 	fd = mkostemp(edit->copy, O_CLOEXEC); /* 0600 */
 	if (fd < 0) {
 		edit->copy[0] = '\0';
-		return ctl_fail(ctl, EXIT_REFUSED, errno == EACCES ? "Run it as root." : NULL, "no file can be made beside %s: %s", path,
-				strerror(errno));
+		return ctl_fail(ctl, EXIT_REFUSED, errno == EACCES ? "Run it as root." : NULL,
+				"no file can be made beside %s: %s", path, strerror(errno));
 	}
 	r = write_all(fd, edit->before.text, edit->before.len);
 	if (close(fd) < 0 && r == 0)
@@ -85,7 +90,7 @@ static int run_editor(const struct edit *edit)
 		variable = access("/usr/bin/sensible-editor", X_OK) == 0 ? "/usr/bin/sensible-editor" : "vi";
 	if ((size_t)snprintf(words, sizeof(words), "%s", variable) >= sizeof(words))
 		return ctl_fail(edit->ctl, EXIT_REFUSED, NULL, "the editor's command is too long");
-	for (char *word = strtok_r(words, " \t", &save); word && n < EDITOR_WORDS_MAX; word = strtok_r(NULL, " \t", &save))
+	for (char *word = words; n < EDITOR_WORDS_MAX && (word = strtok_r(word, " \t", &save)); word = NULL)
 		argv[n++] = word;
 	if (n == 0)
 		return ctl_fail(edit->ctl, EXIT_REFUSED, NULL, "VISUAL or EDITOR names no editor");
@@ -93,9 +98,11 @@ static int run_editor(const struct edit *edit)
 	argv[n] = NULL;
 	r = child_run(argv, NULL);
 	if (r == 127)
-		return ctl_fail(edit->ctl, EXIT_REFUSED, "Set VISUAL or EDITOR.", "the editor %s could not be started", argv[0]);
+		return ctl_fail(edit->ctl, EXIT_REFUSED, "Set VISUAL or EDITOR.",
+				"the editor %s could not be started", argv[0]);
 	if (r != 0)
-		return ctl_fail(edit->ctl, EXIT_REFUSED, NULL, "the editor %s failed (%d); nothing was changed", argv[0], r);
+		return ctl_fail(edit->ctl, EXIT_REFUSED, NULL, "the editor %s failed (%d); nothing was changed",
+				argv[0], r);
 	return 0;
 }
 
@@ -178,7 +185,7 @@ static int edit_until_good(struct edit *edit)
 		r = file_read(edit->copy, CONF_SIZE_MAX, &edit->after);
 		if (r < 0)
 			return ctl_fail(ctl, EXIT_REFUSED, NULL, "%s: %s", edit->copy, strerror(-r));
-		if (edit->after.len == edit->before.len && memcmp(edit->after.text, edit->before.text, edit->before.len) == 0)
+		if (same_text(&edit->after, &edit->before))
 			return 0;
 		r = check(edit, &complaint);
 		if (r == 0) {
@@ -186,17 +193,20 @@ static int edit_until_good(struct edit *edit)
 			return 0;
 		}
 		if (r < 0)
-			return ctl_fail(ctl, EXIT_REFUSED, NULL, "the checker, fwd -n, could not be run: %s; nothing was changed",
+			return ctl_fail(ctl, EXIT_REFUSED, NULL,
+					"the checker, fwd -n, could not be run: %s; nothing was changed",
 					strerror(-r));
 		if (ctl->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-			r = ctl_fail(ctl, EXIT_REFUSED, "Nothing was changed.", "%s", complaint ? complaint : "the text is wrong");
+			r = ctl_fail(ctl, EXIT_REFUSED, "Nothing was changed.", "%s",
+				     complaint ? complaint : "the text is wrong");
 			free(complaint);
 			return r;
 		}
 		print_lines(stderr, complaint ? complaint : "");
 		free(complaint);
 		if (!edit_again()) {
-			r = ctl_fail(ctl, EXIT_REFUSED, NULL, "nothing was changed; your text is kept in %s", edit->copy);
+			r = ctl_fail(ctl, EXIT_REFUSED, NULL, "nothing was changed; your text is kept in %s",
+				     edit->copy);
 			edit->copy[0] = '\0'; /* so that it is */
 			return r;
 		}
@@ -214,7 +224,7 @@ static int install(const struct edit *edit)
 
 	if (r < 0 || stat(edit->path, &st) < 0)
 		return r < 0 ? r : -errno;
-	same = now.len == edit->before.len && memcmp(now.text, edit->before.text, now.len) == 0;
+	same = same_text(&now, &edit->before);
 	free(now.text);
 	if (!same)
 		return -ESTALE;
@@ -241,7 +251,7 @@ static int finish(struct edit *edit, json_t *args)
 	const struct ctl *ctl = edit->ctl;
 	int r;
 
-	if (edit->after.len == edit->before.len && memcmp(edit->after.text, edit->before.text, edit->before.len) == 0) {
+	if (same_text(&edit->after, &edit->before)) {
 		if (ctl->json)
 			ctl_print_json(json_pack("{s:i,s:b}", "exit", 0, "changed", 0));
 		else

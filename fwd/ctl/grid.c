@@ -83,7 +83,8 @@ struct grid *grid_new(const struct ctl *ctl, const struct grid_column *columns, 
 	if (ctl->width)
 		scols.termwidth(grid->table, ctl->width);
 	for (size_t i = 0; i < n; i++) {
-		int flags = (columns[i].flags & GRID_RIGHT ? SCOLS_FL_RIGHT : 0) | (columns[i].flags & GRID_CUT ? SCOLS_FL_TRUNC : 0);
+		int flags = (columns[i].flags & GRID_RIGHT ? SCOLS_FL_RIGHT : 0) | (columns[i].flags & GRID_CUT ?
+										    SCOLS_FL_TRUNC : 0);
 
 		if (!scols.new_column(grid->table, columns[i].name, 0, flags))
 			goto fail;

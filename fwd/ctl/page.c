@@ -12,19 +12,8 @@
 
 #define PAGE_ENTRIES 10
 
-static void show_sentence(const struct ctl *ctl, const json_t *status)
-{
-	static const enum paint paints[] = { PAINT_GOOD, PAINT_BAD, PAINT_WARN };
-	char sentence[1024];
-	enum posture posture = posture_sentence(status, sentence, sizeof(sentence));
-
-	fputs(paint(ctl, paints[posture]), stdout);
-	text_fill(ctl, stdout, "", "", sentence);
-	fputs(paint_end(ctl), stdout);
-}
-
 /* The first networks of the whitelist. 0, or an exit code after having spoken. */
-static int show_let_in(const struct ctl *ctl, struct client *client, bool off)
+static int show_let_in(const struct ctl *ctl, struct client *client, const char *heading)
 {
 	struct answer answer;
 	long long n = 0;
@@ -36,7 +25,7 @@ static int show_let_in(const struct ctl *ctl, struct client *client, bool off)
 		answer_told(ctl, &answer);
 		code = EXIT_REFUSED;
 	} else if (json_number(answer_result(&answer), "entries") > 0) {
-		printf("\n%s\n", off ? "On the whitelist, for when the firewall is on" : "Let in, to every port");
+		printf("\n%s\n", heading);
 		n = show_entries(ctl, answer.fd, PAGE_ENTRIES, "  ");
 		if (n > PAGE_ENTRIES)
 			printf("  ... and %lld more: fwctl list\n", n - PAGE_ENTRIES);
@@ -57,9 +46,10 @@ static void show_lists(const json_t *status)
 		if (strcmp(json_text(list, "name"), LIST_MAIN) == 0)
 			continue;
 		if (!heading)
-			puts("\nLet in, within limits");
+			puts("\nLists with limits");
 		heading = true;
-		count_format(json_number(list, "v4") + json_number(list, "v6"), "network", "networks", count, sizeof(count));
+		count_format(json_number(list, "v4") + json_number(list, "v6"), "network", "networks", count,
+			     sizeof(count));
 		printf("  %s: ", count);
 		fputs("fwctl list ", stdout);
 		text_print(stdout, json_text(list, "name"));
@@ -88,7 +78,8 @@ static const char *next_step(const json_t *status)
 		return "fwctl diff, then fwctl reload.";
 	if (networks == 0)
 		return "fwctl allow NET lets a network in, fwctl allow me your own address.";
-	return "fwctl allow NET lets another network in, fwctl why SRC tcp/PORT tells who gets in and why, fwctl help lists all.";
+	return "fwctl allow NET lets another network in, fwctl why SRC tcp/PORT tells who gets in and why, "
+	       "fwctl help lists all.";
 }
 
 int run_page(const struct ctl *ctl, const struct invocation *call)
@@ -96,6 +87,7 @@ int run_page(const struct ctl *ctl, const struct invocation *call)
 	struct answer answer;
 	struct client *client;
 	const json_t *status;
+	bool closed, off;
 	int code = ask_open(ctl, &client);
 
 	(void)call;
@@ -108,13 +100,13 @@ int run_page(const struct ctl *ctl, const struct invocation *call)
 	}
 	if (!answer_told(ctl, &answer)) {
 		status = answer_result(&answer);
-		show_sentence(ctl, status);
-		code = show_let_in(ctl, client, strcmp(json_text(status, "state"), "off") == 0);
+		closed = show_sentence(ctl, status) == POSTURE_CLOSED;
+		off = strcmp(json_text(status, "state"), "off") == 0;
+		/* "let in" only where the daemon's verdict makes it a difference */
+		code = show_let_in(ctl, client, off ? "On the whitelist, for when the firewall is on" :
+				   closed ? "Let in, to every port" : "On the whitelist");
 		show_lists(status);
-		if (attention_count(status)) {
-			puts("\nWants attention");
-			show_attention(ctl, status, "  ");
-		}
+		show_attention(ctl, status);
 		putchar('\n');
 		text_fill(ctl, stdout, "Next: ", "      ", next_step(status));
 	}

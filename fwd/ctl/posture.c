@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ static enum posture of_family(const json_t *status, const char *family)
 {
 	const char *verdict = json_text(json_object_get(status, "stranger"), family);
 
-	return strcmp(verdict, "drop") == 0 ? POSTURE_CLOSED : strcmp(verdict, "accept") == 0 ? POSTURE_OPEN : POSTURE_UNKNOWN;
+	return strcmp(verdict, "drop") == 0 ? POSTURE_CLOSED : strcmp(verdict, "accept") == 0 ? POSTURE_OPEN :
+		POSTURE_UNKNOWN;
 }
 
 /* " but 3 networks, 2 more for some ports, and whatever comes in by wg0" */
@@ -71,7 +73,8 @@ static void exceptions(const json_t *status, char *ret, size_t size)
 	if (json_array_size(trust)) {
 		append(part[n], sizeof(part[n]), "whatever comes in by");
 		json_array_foreach(trust, i, item)
-			append(part[n], sizeof(part[n]), "%s %s", i == 0 ? "" : i + 1 == json_array_size(trust) ? " or" : ",",
+			append(part[n], sizeof(part[n]), "%s %s", i == 0 ? "" : i + 1 == json_array_size(trust) ?
+			       " or" : ",",
 			       json_string_value(item) ? json_string_value(item) : "?");
 		n++;
 	}
@@ -84,7 +87,7 @@ static void closed(const json_t *status, char *ret, size_t size)
 	const json_t *policy = json_object_get(status, "policy");
 	char ports[256];
 
-	append(ret, size, "losed to everybody");
+	append(ret, size, "closed to everybody");
 	exceptions(status, ret, size);
 	ports_format(json_object_get(policy, "ssh_ports"), ports, sizeof(ports));
 	if (strcmp(json_text(policy, "ssh"), "whitelist") == 0)
@@ -97,44 +100,55 @@ static void closed(const json_t *status, char *ret, size_t size)
 		append(ret, size, "; no port of SSH is known, so none is open for it.");
 }
 
-static void mixed(enum posture v4, enum posture v6, char *ret, size_t size)
+/* The worse half first: "Open to everybody over IPv6, though the firewall is on; over IPv4 strangers are refused." */
+static void mixed(enum posture v4, enum posture v6, const char *though, char *ret, size_t size)
 {
-	static const char *const first[] = { "Refused", "Open to everybody", "Cannot tell whether strangers get in" };
-	static const char *const second[] = { "strangers are refused", "open to everybody", "cannot tell" };
-	/* the worse half first */
 	bool swap = (v6 == POSTURE_OPEN && v4 != POSTURE_OPEN) || (v6 == POSTURE_UNKNOWN && v4 == POSTURE_CLOSED);
+	enum posture worse = swap ? v6 : v4, better = swap ? v4 : v6;
 
-	append(ret, size, "%s over %s; over %s: %s", first[swap ? v6 : v4], swap ? "IPv6" : "IPv4", swap ? "IPv4" : "IPv6",
-	       second[swap ? v4 : v6]);
+	append(ret, size, "%s over %s%s; over %s %s.", worse == POSTURE_OPEN ? "open to everybody" :
+	       "cannot tell who gets in",
+	       swap ? "IPv6" : "IPv4", though, swap ? "IPv4" : "IPv6",
+	       better == POSTURE_CLOSED ? "strangers are refused" : "nobody can tell");
+}
+
+/* All cases but "closed": they differ in who is let in and in what makes that remarkable. */
+static void not_closed(enum posture v4, enum posture v6, const char *state, char *ret, size_t size)
+{
+	const char *though = strcmp(state, "off") == 0 ? ": the firewall is off" :
+			     strcmp(state, "on") == 0 ? ", though the firewall is on" : "";
+
+	if (v4 != v6)
+		mixed(v4, v6, though, ret, size);
+	else if (v4 == POSTURE_OPEN)
+		append(ret, size, "open to everybody%s.", though);
+	else
+		append(ret, size, "cannot tell who gets in%s.", though);
 }
 
 enum posture posture_sentence(const json_t *status, char *ret, size_t size)
 {
 	enum posture v4 = of_family(status, "v4"), v6 = of_family(status, "v6");
 	const char *state = json_text(status, "state");
-	bool trial = strcmp(state, "trial") == 0, off = strcmp(state, "off") == 0, on = strcmp(state, "on") == 0;
+	bool off = strcmp(state, "off") == 0;
 	char left[TIME_TEXT_MAX];
 
 	ret[0] = '\0';
-	if (trial) {
+	if (strcmp(state, "trial") == 0) {
 		duration_format((uint64_t)json_number(json_object_get(status, "trial"), "left"), left);
-		append(ret, size, "On trial, %s left: ", left);
-	} else if (!off && !on) {
-		append(ret, size, "Not as it should be: ");
+		append(ret, size, "on trial, %s left: ", left);
+	} else if (strcmp(state, "degraded") == 0) {
+		append(ret, size, "degraded, see below: ");
+	} else if (!off && strcmp(state, "on") != 0) {
+		append(ret, size, "in a state that is not known: ");
 	}
-	if (v4 == POSTURE_CLOSED && v6 == POSTURE_CLOSED) {
-		if (off) {
-			append(ret, size, "fwd is off; strangers are refused all the same, by rules or policies that it did not set.");
-		} else {
-			append(ret, size, "%c", *ret ? 'c' : 'C');
-			closed(status, ret, size);
-		}
-		return POSTURE_CLOSED;
-	}
-	if (v4 != v6)
-		mixed(v4, v6, ret, size);
+	if (v4 != POSTURE_CLOSED || v6 != POSTURE_CLOSED)
+		not_closed(v4, v6, state, ret, size);
+	else if (off)
+		append(ret, size, "strangers are refused, but not by fwd: it is off.");
 	else
-		append(ret, size, "%s", v4 == POSTURE_OPEN ? "Open to everybody" : "Cannot tell whether strangers get in");
-	append(ret, size, off ? ": the firewall is off." : on ? ", though the firewall is on." : ".");
-	return v4 == POSTURE_OPEN || v6 == POSTURE_OPEN ? POSTURE_OPEN : POSTURE_UNKNOWN;
+		closed(status, ret, size);
+	ret[0] = (char)toupper((unsigned char)ret[0]);
+	return v4 == POSTURE_OPEN || v6 == POSTURE_OPEN ? POSTURE_OPEN : v4 == POSTURE_CLOSED && v6 == POSTURE_CLOSED ?
+	       POSTURE_CLOSED : POSTURE_UNKNOWN;
 }

@@ -40,8 +40,9 @@ int run_rescue(const struct ctl *ctl, const struct invocation *call)
 	int r;
 
 	if (child_find_fwd(path, sizeof(path)) < 0)
-		return ctl_fail(ctl, EXIT_REFUSED, "By hand: iptables -P INPUT ACCEPT; iptables -D INPUT -j FWD-INPUT; the same with "
-				"ip6tables, and with FORWARD.", "the daemon's program fwd is not installed beside fwctl nor in PATH");
+		return ctl_fail(ctl, EXIT_REFUSED, "By hand: iptables -P INPUT ACCEPT; iptables -D INPUT -j FWD-INPUT; "
+				"the same with ip6tables, and with FORWARD.",
+				"the daemon's program fwd is not installed beside fwctl nor in PATH");
 	make_argv(ctl, call, path, argv);
 	if (!ctl->json) {
 		execv(path, (char **)argv);

@@ -102,7 +102,8 @@ static int change(struct setlook *setlook, const struct set_line *line, uint64_t
 		return 0;
 	covering->present = true;
 	covering->nomatch = line->nomatch;
-	covering->until = line->entry.until ? line->entry.until : line->has_timeout && line->timeout ? mtime + line->timeout : 0;
+	covering->until = line->entry.until ? line->entry.until : line->has_timeout &&
+		line->timeout ? mtime + line->timeout : 0;
 	return 0;
 }
 

@@ -15,7 +15,7 @@ struct setlook;
 int setlook_new(const struct addr *source, uint64_t now, struct setlook **ret);
 void setlook_free(struct setlook *setlook); /* NULL is allowed */
 
-/* The whole text of the file, written at @mtime (what relative timeouts count from). 0 or -EINVAL with @diag, -ENOMEM. */
+/* The whole text of the file; relative timeouts count from @mtime. 0 or -EINVAL with @diag, -ENOMEM. */
 int setlook_read(struct setlook *setlook, const char *text, size_t len, uint64_t mtime, struct diag *diag);
 
 /* A set_lookup of rules/verdict.h; @user is the setlook. */

@@ -8,12 +8,14 @@
 
 #include <jansson.h>
 
+#include "fwd/ctl/posture.h"
+
 struct answer;
 struct ctl;
 
 void show_status(const struct ctl *ctl, const struct answer *answer);
-void show_attention(const struct ctl *ctl, const json_t *status, const char *indent); /* nothing if there is nothing */
-size_t attention_count(const json_t *status);
+enum posture show_sentence(const struct ctl *ctl, const json_t *status);
+void show_attention(const struct ctl *ctl, const json_t *status); /* with its heading; nothing if there is nothing */
 
 void show_would(const struct ctl *ctl, const json_t *would);
 void show_allow(const struct ctl *ctl, const struct answer *answer);
@@ -26,8 +28,8 @@ void show_diff(const struct ctl *ctl, const struct answer *answer);
 /* @subject: "192.0.2.30 to tcp/22" */
 void show_ways(const struct ctl *ctl, const char *subject, const json_t *result);
 
-/* Entries as JSON lines from @fd. At most @most of them are shown (0: all). Returns how many there were, or -1 after having
- * spoken. @indent stands before each line of the table. */
+/* Entries as JSON lines from @fd. At most @most of them are shown (0: all). Returns how many there were, or -1 after
+ * having spoken. @indent stands before each line of the table. */
 long long show_entries(const struct ctl *ctl, int fd, size_t most, const char *indent);
 /* The same as one JSON object. */
 int print_entries_json(const struct answer *answer);

@@ -66,7 +66,8 @@ void show_allow(const struct ctl *ctl, const struct answer *answer)
 
 		until_format((uint64_t)end, (uint64_t)time(NULL), until);
 		snprintf(words, sizeof(words), "%s%s%s",
-			 strcmp(was, "absent") == 0 ? "added, " : strcmp(was, "present") == 0 ? "was there already, " : "changed, now ",
+			 strcmp(was, "absent") == 0 ? "added, " : strcmp(was, "present") == 0 ?
+				"was there already, " : "changed, now ",
 			 end ? "ends " : "", until);
 		entry_line(ctl, item, width, words, json_text(item, "note"));
 	}
@@ -83,7 +84,8 @@ void show_remove(const struct ctl *ctl, const struct answer *answer)
 		const char *still = json_text(item, "still");
 		char words[256];
 
-		snprintf(words, sizeof(words), "%s%s%s", strcmp(json_text(item, "was"), "absent") == 0 ? "was not there" : "removed",
+		snprintf(words, sizeof(words), "%s%s%s", strcmp(json_text(item, "was"), "absent") == 0 ?
+			 "was not there" : "removed",
 			 *still ? ", but still " : "", still);
 		entry_line(ctl, item, width, words, json_text(item, "note"));
 	}
@@ -95,14 +97,16 @@ void show_trial(const struct ctl *ctl, const struct answer *answer)
 	char left[TIME_TEXT_MAX], words[256];
 
 	if (!json_is_object(trial)) {
-		puts(answer_changed(answer) ? "In force and confirmed: this opens more, or closes nothing." :
+		puts(answer_changed(answer) ? "In force, and confirmed: it closes nothing that was open." :
 		     "Nothing to do: this is what is in force.");
 		return;
 	}
 	duration_format((uint64_t)json_number(trial, "left"), left);
 	printf("%sOn trial%s: %s.\n", paint(ctl, PAINT_WARN), paint_end(ctl),
-	       strcmp(json_text(trial, "what"), "enable") == 0 ? "the firewall, as fwd.conf wants it" : "the changed fwd.conf");
-	snprintf(words, sizeof(words), "Without a confirm within %s %s: the kernel sees to that, even if fwd dies.", left,
+	       strcmp(json_text(trial, "what"), "enable") == 0 ? "the firewall, as fwd.conf wants it" :
+		"the changed fwd.conf");
+	snprintf(words, sizeof(words), "Without a confirm within %s %s: the kernel sees to that, even if fwd dies.",
+		 left,
 		 strcmp(json_text(trial, "back_to"), "off") == 0 ? "everything is as before, without the firewall" :
 		 "the rules that were confirmed are back");
 	text_fill(ctl, stdout, "", "", words);
@@ -116,7 +120,8 @@ void show_confirm(const struct ctl *ctl, const struct answer *answer)
 	if (!answer_changed(answer))
 		puts("Nothing to confirm: this was confirmed already.");
 	else if (generation)
-		printf("%sConfirmed%s: generation %lld stays, and is what boots from now on.\n", paint(ctl, PAINT_GOOD), paint_end(ctl),
+		printf("%sConfirmed%s: generation %lld stays, and is what boots from now on.\n",
+		       paint(ctl, PAINT_GOOD), paint_end(ctl),
 		       (long long)generation);
 	else
 		puts("Confirmed: it stays, and is what boots from now on.");
@@ -150,13 +155,13 @@ void show_disable(const struct ctl *ctl, const struct answer *answer)
 	const json_t *policies = json_object_get(answer_result(answer), "policies");
 	const json_t *v4 = json_object_get(policies, "v4"), *v6 = json_object_get(policies, "v6");
 
-	puts(answer_changed(answer) ? "The firewall is off. The policies are those from before it was enabled, or as asked:" :
-	     "The firewall was off already. The policies are:");
+	puts(answer_changed(answer) ? "The firewall is off. What is left are the policies:" :
+	     "The firewall was off already. The policies:");
 	policy_line("IPv4", v4);
 	policy_line("IPv6", v6);
 	if (strcmp(json_text(v4, "INPUT"), "DROP") == 0 || strcmp(json_text(v6, "INPUT"), "DROP") == 0)
-		text_fill(ctl, stdout, "", "", "A policy of INPUT is DROP: what no rule accepts, is refused, new logins perhaps too. "
-			  "fwctl disable --accept opens it.");
+		text_fill(ctl, stdout, "", "", "A policy of INPUT is DROP: what no rule accepts, is refused, "
+			  "new logins perhaps too. fwctl disable --accept opens it.");
 }
 
 void show_diff(const struct ctl *ctl, const struct answer *answer)

@@ -11,7 +11,7 @@
 #include "fwd/ctl/show.h"
 #include "fwd/ctl/text.h"
 
-#define ENTRY_LINE_MAX 4096 /* bytes of one JSON line: a network, numbers, a comment of 255 bytes, each six times as long */
+#define ENTRY_LINE_MAX 4096 /* bytes of one JSON line: a network, numbers, 255 bytes of comment as \u0000 at most */
 #define GRID_LINES 1000     /* a table holds all its lines in memory: long lists are many tables */
 
 static const struct grid_column columns[] = {
@@ -63,7 +63,8 @@ static int add_line(struct grid *grid, const json_t *entry, uint64_t now)
 }
 
 /* One table of at most @most lines. Returns how many, or -1; *more: there was another line, which is in @line. */
-static int show_part(const struct ctl *ctl, FILE *in, char *line, size_t most, bool headings, const char *indent, bool *more)
+static int show_part(const struct ctl *ctl, FILE *in, char *line, size_t most, bool headings, const char *indent,
+		     bool *more)
 {
 	struct ctl narrow = *ctl;
 	struct grid *grid;

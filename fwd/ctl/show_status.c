@@ -46,7 +46,7 @@ static void show_state(const struct ctl *ctl, const json_t *status)
 		line(ctl, "state", "%s: %s left, then back to %s", state, left,
 		     strcmp(json_text(trial, "back_to"), "off") == 0 ? "no firewall" : "what was confirmed");
 	} else {
-		line(ctl, "state", "%s", state);
+		line(ctl, "state", "%s", *state ? state : "not known");
 	}
 	if (begun > 0 && begun <= now) {
 		duration_format((uint64_t)(now - begun), since);
@@ -65,12 +65,14 @@ static void show_policy(const struct ctl *ctl, const json_t *policy)
 	json_t *item;
 
 	ports_format(json_object_get(policy, "ssh_ports"), ports, sizeof(ports));
-	line(ctl, "SSH", "%s %s%s%s", strcmp(json_text(policy, "ssh"), "anyone") == 0 ? "open to anyone" : "open to the whitelist",
-	     *ports ? "on " : "on no known port", ports, json_is_true(json_object_get(policy, "ssh_auto")) ? " (found by itself)" : "");
+	line(ctl, "SSH", "for %s %s%s%s", strcmp(json_text(policy, "ssh"), "anyone") == 0 ? "anyone" : "the whitelist",
+	     *ports ? "on " : "on no known port", ports,
+	     json_is_true(json_object_get(policy, "ssh_auto")) ? " (found by itself)" : "");
 	json_array_foreach(trust, i, item) {
 		size_t n = strlen(names);
 
-		snprintf(names + n, sizeof(names) - n, "%s%s", i ? " " : "", json_string_value(item) ? json_string_value(item) : "?");
+		snprintf(names + n, sizeof(names) - n, "%s%s", i ? " " : "",
+			 json_string_value(item) ? json_string_value(item) : "?");
 	}
 	if (*names)
 		line(ctl, "trusted", "%s", names);
@@ -84,10 +86,13 @@ static void show_wish(const struct ctl *ctl, const json_t *status)
 {
 	const char *wish = json_text(status, "wish"), *text = json_text(status, "wish_text");
 
-	if (strcmp(wish, "same") == 0)
+	if (strcmp(json_text(status, "state"), "off") == 0 && *wish && strcmp(wish, "unreadable") != 0)
+		line(ctl, "fwd.conf", "goes in force by fwctl enable");
+	else if (strcmp(wish, "same") == 0)
 		line(ctl, "fwd.conf", "in force");
 	else if (*wish)
-		line(ctl, "fwd.conf", "%s%s%s", strcmp(wish, "differs") == 0 ? "differs from what is in force" : "cannot be read",
+		line(ctl, "fwd.conf", "%s%s%s", strcmp(wish, "differs") == 0 ? "differs from what is in force" :
+		     "cannot be read",
 		     *text ? ": " : "", text);
 }
 
@@ -103,56 +108,51 @@ static void warn(const struct ctl *ctl, const char *indent, const char *text, co
 		text_fill(ctl, stdout, rest, rest, hint);
 }
 
-size_t attention_count(const json_t *status)
+void show_attention(const struct ctl *ctl, const json_t *status)
 {
-	const char *wish = json_text(status, "wish");
-
-	return json_array_size(json_object_get(status, "attention")) + (*wish && strcmp(wish, "same") != 0);
-}
-
-void show_attention(const struct ctl *ctl, const json_t *status, const char *indent)
-{
-	const char *wish = json_text(status, "wish"), *text = json_text(status, "wish_text");
-	char words[512];
+	const json_t *attention = json_object_get(status, "attention");
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(json_object_get(status, "attention"), i, item)
-		warn(ctl, indent, json_text(item, "text"), json_text(item, "hint"));
-	if (strcmp(wish, "differs") == 0) {
-		snprintf(words, sizeof(words), "fwd.conf says something else than what is in force%s%s", *text ? ": " : "", text);
-		warn(ctl, indent, words, "fwctl diff shows it, fwctl reload puts it in force (on trial if it closes anything).");
-	} else if (*wish && strcmp(wish, "same") != 0) {
-		snprintf(words, sizeof(words), "fwd.conf cannot be read%s%s", *text ? ": " : "", text);
-		warn(ctl, indent, words, "What was confirmed stays in force. fwctl edit mends the file.");
-	}
+	if (!json_array_size(attention))
+		return;
+	puts("\nWants attention");
+	json_array_foreach(attention, i, item)
+		warn(ctl, "  ", json_text(item, "text"), json_text(item, "hint"));
+}
+
+enum posture show_sentence(const struct ctl *ctl, const json_t *status)
+{
+	static const enum paint paints[] = { PAINT_GOOD, PAINT_BAD, PAINT_WARN };
+	char sentence[1024];
+	enum posture posture = posture_sentence(status, sentence, sizeof(sentence));
+	bool on = strcmp(json_text(status, "state"), "on") == 0;
+
+	fputs(paint(ctl, posture == POSTURE_CLOSED && !on ? PAINT_WARN : paints[posture]), stdout);
+	text_fill(ctl, stdout, "", "", sentence);
+	fputs(paint_end(ctl), stdout);
+	return posture;
 }
 
 void show_status(const struct ctl *ctl, const struct answer *answer)
 {
-	static const enum paint paints[] = { PAINT_GOOD, PAINT_BAD, PAINT_WARN };
 	const json_t *status = answer_result(answer);
-	char sentence[1024];
-	enum posture posture = posture_sentence(status, sentence, sizeof(sentence));
 	size_t i;
 	json_t *list;
 
-	fputs(paint(ctl, paints[posture]), stdout);
-	text_fill(ctl, stdout, "", "", sentence);
-	printf("%s\n", paint_end(ctl));
+	show_sentence(ctl, status);
+	putchar('\n');
 	show_state(ctl, status);
-	show_policy(ctl, json_object_get(status, "policy"));
+	if (json_is_object(json_object_get(status, "policy")))
+		show_policy(ctl, json_object_get(status, "policy"));
 	json_array_foreach(json_object_get(status, "lists"), i, list) {
 		json_int_t v4 = json_number(list, "v4"), v6 = json_number(list, "v6");
 		char count[64];
 
 		count_format(v4 + v6, "network", "networks", count, sizeof(count));
-		line(ctl, i == 0 ? "lists" : "", "%s: %s (IPv4 %lld, IPv6 %lld)", json_text(list, "name"), count, (long long)v4,
-		     (long long)v6);
+		line(ctl, i == 0 ? "lists" : "", "%s: %s (IPv4 %lld, IPv6 %lld)", json_text(list, "name"), count,
+		     (long long)v4, (long long)v6);
 	}
 	show_wish(ctl, status);
-	if (attention_count(status)) {
-		puts("\nWants attention");
-		show_attention(ctl, status, "  ");
-	}
+	show_attention(ctl, status);
 }

@@ -43,7 +43,8 @@ static void show_way(const struct ctl *ctl, const char *subject, const json_t *w
 	bool in = strcmp(verdict, "accept") == 0, out = strcmp(verdict, "drop") == 0;
 	char first[256];
 
-	snprintf(first, sizeof(first), "%s: %s%s%s", subject, paint(ctl, in ? PAINT_GOOD : out ? PAINT_BAD : PAINT_WARN),
+	snprintf(first, sizeof(first), "%s: %s%s%s", subject,
+		 paint(ctl, in ? PAINT_GOOD : out ? PAINT_BAD : PAINT_WARN),
 		 in ? "let in" : out ? "refused" : "cannot tell", paint_end(ctl));
 	puts(first);
 	line(ctl, "by", json_text(way, "decides"));

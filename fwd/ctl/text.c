@@ -11,7 +11,8 @@
 static unsigned utf8_next(const unsigned char *s, uint32_t *ret)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned n = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : (s[0] & 0xf8) == 0xf0 ? 4 : 0;
+	unsigned n = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : (s[0] & 0xf8) == 0xf0 ?
+		4 : 0;
 	uint32_t point;
 
 	if (!n)
@@ -47,7 +48,7 @@ static unsigned escape_next(const char **s, char ret[static 12])
 		*s += n;
 		return 1;
 	}
-	if (n > 1 || (n && point == 0))
+	if (n) /* never as \x1b: libsmartcols would write that out a second time */
 		snprintf(ret, 12, "\\u%04x", point);
 	else
 		snprintf(ret, 12, "\\x%02x", (unsigned char)**s);
@@ -145,11 +146,13 @@ int duration_parse(const char *text, uint32_t min, uint32_t max, uint32_t *ret, 
 		for (; *at >= '0' && *at <= '9'; at++)
 			n = n > max ? n : n * 10 + (unsigned)(*at - '0');
 		if (at == begin) {
-			diag_set(diag, 0, (unsigned)(at - text) + 1, "a time is a number with a unit: 90s, 30m, 2h, 7d, 4w");
+			diag_set(diag, 0, (unsigned)(at - text) + 1,
+				 "a time is a number with a unit: 90s, 30m, 2h, 7d, 2w");
 			return -EINVAL;
 		}
 		if (!unit_seconds(*at)) {
-			diag_set(diag, 0, (unsigned)(at - text) + 1, "a time needs a unit behind each number: s, m, h, d or w");
+			diag_set(diag, 0, (unsigned)(at - text) + 1,
+				 "a time needs a unit behind each number: s, m, h, d or w");
 			return -EINVAL;
 		}
 		total += n > max ? (uint64_t)max + 1 : n * unit_seconds(*at);

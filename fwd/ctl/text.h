@@ -11,17 +11,17 @@
 
 struct ctl;
 
-#define FOR_MAX (3650u * 86400) /* seconds: `allow --for` reaches ten years */
+#define FOR_MAX (24u * 86400) /* seconds of `allow --for`; ipset itself ends at 24.8 days */
 #define TIME_TEXT_MAX 48
 
 /*
  * What a terminal could take for a command is written out: control characters (C0, DEL, C1) and the marks that turn the
- * direction of writing, as \x1b or \u202e; bytes that are no UTF-8 as \xff. All else stays. NULL: out of memory.
+ * direction of writing, as \u001b; bytes that are no UTF-8 as \xff. All else stays. NULL: out of memory.
  */
 char *text_escape(const char *text);
 void text_print(FILE *out, const char *text); /* escaped */
 
-/* Prints @text escaped, its lines filled to ctl->width, with @first before the first line and @rest before each other. */
+/* Prints @text escaped, filled to ctl->width, @first before the first line and @rest before each other. */
 void text_fill(const struct ctl *ctl, FILE *out, const char *first, const char *rest, const char *text);
 
 /* "2h", "90m", "1h30m"; units s m h d w; in seconds, between @min and @max. 0 or -EINVAL with @diag. */

@@ -7,7 +7,7 @@
 
 #define TYPO_WORD_MAX 32 /* longer words are never taken for misspelt ones */
 
-/* Fewest letters put in, left out, exchanged or swapped with their neighbour. TYPO_WORD_MAX for words that are too long. */
+/* Fewest letters put in, left out, exchanged or swapped with a neighbour. TYPO_WORD_MAX for longer words. */
 unsigned typo_distance(const char *a, const char *b);
 
 struct typo {

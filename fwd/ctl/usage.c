@@ -15,7 +15,8 @@ static void put_option(FILE *out, int opt)
 	char name[40];
 
 	if (info->name)
-		snprintf(name, sizeof(name), "--%s%s%s", info->name, info->value ? " " : "", info->value ? info->value : "");
+		snprintf(name, sizeof(name), "--%s%s%s", info->name, info->value ? " " : "",
+			 info->value ? info->value : "");
 	else
 		snprintf(name, sizeof(name), "-%c %s", info->letter, info->value ? info->value : "");
 	fprintf(out, "  %-15s  %s\n", name, info->help);

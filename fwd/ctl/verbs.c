@@ -49,7 +49,7 @@ int me_resolve(const struct ctl *ctl, bool whole, char ret[static ADDR_TEXT_MAX]
 	caller_find(true, &caller);
 	if (!caller.ssh[0])
 		return ctl_fail(ctl, EXIT_REFUSED, "Name the address instead.",
-				"\"me\": this is no SSH session: SSH_CONNECTION is set neither here nor in a process above");
+				"\"me\": this is no SSH session (no SSH_CONNECTION here nor in a process above)");
 	if (caller_network(caller.ssh, whole, ret, &diag) < 0)
 		return ctl_fail(ctl, EXIT_REFUSED, "Name the network instead.", "\"me\": %s", diag.text);
 	if (ctl->json)
@@ -112,7 +112,8 @@ int run_list(const struct ctl *ctl, const struct invocation *call)
 
 	if (code)
 		return code;
-	code = ask(ctl, client, "list", call->n_words ? json_pack("{s:s}", "list", call->words[0]) : NULL, false, &answer);
+	code = ask(ctl, client, "list", call->n_words ? json_pack("{s:s}", "list", call->words[0]) : NULL, false,
+		   &answer);
 	client_close(client);
 	if (code)
 		return code;

@@ -35,7 +35,8 @@ static int why_daemon(const struct ctl *ctl, const char *source, const char *pro
 	return code;
 }
 
-static int why_files(const struct ctl *ctl, const char *dir, const struct whyfiles_question *question, const char *subject)
+static int why_files(const struct ctl *ctl, const char *dir, const struct whyfiles_question *question,
+		     const char *subject)
 {
 	char where[512];
 	struct diag diag = { 0 };

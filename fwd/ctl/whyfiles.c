@@ -104,7 +104,8 @@ static void make_packet(const struct whyfiles_question *question, struct packet 
 }
 
 /* The rule of a step as it is written in @plain, or the policy of its chain. */
-static void step_text(const struct ruleset *plain, const struct verdict_step *step, uint8_t family, char *ret, size_t size)
+static void step_text(const struct ruleset *plain, const struct verdict_step *step, uint8_t family, char *ret,
+		      size_t size)
 {
 	const struct chain *chain = table_find_chain(ruleset_find_table(plain, step->table->family, step->table->name),
 						     step->chain->name);
@@ -115,10 +116,12 @@ static void step_text(const struct ruleset *plain, const struct verdict_step *st
 		savefile_print_rule(&chain->rules[step->rule], chain->name, family, ret, size);
 }
 
-static json_t *make_way(const struct verdict_way *way, const struct ruleset *plain, uint8_t family, const struct setlook *sets)
+static json_t *make_way(const struct verdict_way *way, const struct ruleset *plain, uint8_t family,
+			const struct setlook *sets)
 {
 	char text[SAVEFILE_RULE_MAX], net[ADDR_TEXT_MAX];
-	json_t *steps = json_array(), *ret = json_pack("{s:s,s:s}", "verdict", verdict_name(way->verdict), "chain", "INPUT");
+	json_t *ret = json_pack("{s:s,s:s}", "verdict", verdict_name(way->verdict), "chain", "INPUT");
+	json_t *steps = json_array();
 	const struct match *match = NULL;
 	struct cidr entry;
 
@@ -142,7 +145,8 @@ static json_t *make_way(const struct verdict_way *way, const struct ruleset *pla
 
 		step_text(plain, step, family, text, sizeof(text));
 		snprintf(table, sizeof(table), "%s %s", family == NFPROTO_IPV4 ? "ip" : "ip6", step->table->name);
-		json_array_append_new(steps, json_pack("{s:s,s:s,s:b}", "table", table, "rule", text, "certain", step->certain));
+		json_array_append_new(steps, json_pack("{s:s,s:s,s:b}", "table", table, "rule", text, "certain",
+						       step->certain));
 	}
 	json_object_set_new(ret, "steps", steps);
 	return ret;
@@ -174,7 +178,8 @@ int whyfiles(const char *dir, const struct whyfiles_question *question, json_t *
 	if (r == 0)
 		r = read_sets(dir, sets, where, size, diag);
 	if (r == 0)
-		r = read_from(dir, family == NFPROTO_IPV4 ? "rules.v4" : "rules.v6", SAVEFILE_SIZE_MAX, where, size, &file);
+		r = read_from(dir, family == NFPROTO_IPV4 ? "rules.v4" : "rules.v6", SAVEFILE_SIZE_MAX, where, size,
+			      &file);
 	if (r == 0)
 		r = savefile_parse(file.text, file.len, family, plain, diag);
 	if (r == 0)

@@ -154,19 +154,20 @@ void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *no
 {
 	struct question question = { firewall, GATE_AS_IS, false };
 	uint16_t ports[] = { odd_ports[0], 0 };
-	struct ruleset *actual;
+	const struct ruleset *actual;
 	struct packet packet;
 	char rule[SAVEFILE_RULE_MAX];
 
 	note[0] = '\0';
-	if (kernel_read(firewall->kernel, &actual) < 0)
+	if (kernel_look(firewall->kernel, &actual) < 0)
 		return;
+	inspect_packet(&net->addr, IPPROTO_TCP, ports[0], &packet);
 	if (firewall->confirmed.policy.n_ssh_ports)
 		ports[1] = firewall->confirmed.policy.ssh_ports[0];
 	for (size_t i = 0; i < 2 && ports[i] && !note[0]; i++) {
 		struct verdict_way way;
 
-		inspect_packet(&net->addr, IPPROTO_TCP, ports[i], &packet);
+		packet.dport = packet.ct_origdst_port = ports[i];
 		verdict(actual, &packet, inspect_lookup, &question, &way);
 		if (way.verdict == VERDICT_ACCEPT)
 			continue;
@@ -176,7 +177,7 @@ void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *no
 				 "cannot tell for", ports[i], rule);
 		}
 	}
-	ruleset_free(actual);
+	kernel_look_end(firewall->kernel);
 }
 
 static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset, const struct packet *packet, enum gate_view gate)

@@ -147,7 +147,9 @@ static void rewritten(struct rewrite *rewrite)
 
 	journal->full = journal->incomplete = journal->relative = false;
 	/* a foreign writer may still hold what the kernel said before this rewrite: one generation is remembered */
-	memmove(journal->kept.data, journal->kept.data + journal->kept_mark, journal->kept.len - journal->kept_mark);
+	if (journal->kept_mark > 0)
+		memmove(journal->kept.data, journal->kept.data + journal->kept_mark,
+			journal->kept.len - journal->kept_mark);
 	journal->kept.len -= journal->kept_mark;
 	journal->kept_mark = journal->kept.len;
 	for (size_t i = 0; i < rewrite->n_sets; i++) {
@@ -191,7 +193,8 @@ static int rewrite_once(struct rewrite *rewrite,
 }
 
 int journal_rewrite(struct journal *journal, const struct journal_set *sets, size_t n, uint64_t now,
-		    int (*dump)(const char *set, int (*put)(const struct entry *entry, void *put_user), void *put_user, void *user),
+		    int (*dump)(const char *set, int (*put)(const struct entry *entry, void *put_user), void *put_user,
+				void *user),
 		    void *user, struct diag *diag)
 {
 	struct rewrite *rewrite;

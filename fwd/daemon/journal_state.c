@@ -72,7 +72,7 @@ static int load_grow(struct load *load)
 
 static int load_net(struct load *load, const struct set_line *line, const struct cidr *net)
 {
-	struct journal_item *item;
+	struct journal_item *item, before = { 0 };
 	uint32_t *slot;
 	int r;
 
@@ -88,6 +88,8 @@ static int load_net(struct load *load, const struct set_line *line, const struct
 	slot = slot_of(load, net);
 	if (!*slot)
 		*slot = (uint32_t)++load->n;
+	else
+		before = load->items[*slot - 1];
 	item = &load->items[*slot - 1];
 	*item = (struct journal_item){ .net = *net, .line = load->line, .state = ITEM_REMOVED };
 	if (line->kind == SET_LINE_DEL)
@@ -101,6 +103,11 @@ static int load_net(struct load *load, const struct set_line *line, const struct
 	item->state = ITEM_ADDED;
 	item->packets = line->entry.packets;
 	item->bytes = line->entry.bytes;
+	if (!item->packets && !item->bytes && before.line > load->emptied) {
+		/* a second add without counters leaves them, with ipset too */
+		item->packets = before.packets;
+		item->bytes = before.bytes;
+	}
 	item->until = line->entry.until;
 	if (!item->until && line->has_timeout && line->timeout) {
 		item->until = load->base + line->timeout;

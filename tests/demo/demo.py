@@ -4,6 +4,7 @@
 TCP in both families. Each step is checked; the first that is not as told ends it with exit 1. Exit 77: no namespaces here."""
 import argparse
 import os
+import shlex
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -34,11 +35,10 @@ class Demo:
 
     def fwctl(self, *args, code=0):
         """Shows the command and what it printed; it must exit with @code."""
-        print('\n    # fwctl ' + ' '.join(args), flush=True)
+        print('\n    # ' + shlex.join(('fwctl',) + args), flush=True)
         got, out, err = self.fwd.ctl(*args)
         for line in (out + err).rstrip('\n').split('\n'):
-            print('    ' + line)
-        print(end='', flush=True)
+            print(('    ' + line).rstrip(), flush=True)
         if got != code:
             raise Wrong('fwctl %s: exit %d, expected %d' % (args[0], got, code))
 

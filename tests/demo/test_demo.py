@@ -66,8 +66,12 @@ def namespaces():
 def test_real():
     namespaces()
     built('fwd/daemon/fwd'), built('fwd/ctl/fwctl')
-    code, out = demo()
-    assert code == 0 and 'All as told' in out
+    with tempfile.TemporaryDirectory() as directory:
+        code, out = demo('--save', directory)
+        assert code == 0 and 'All as told' in out
+        for name in 'rules.v4', 'rules.v6', 'ipsets':  # what quickstart explains where there are no namespaces
+            with open(os.path.join(HERE, 'files', name)) as kept, open(os.path.join(directory, name)) as made:
+                assert kept.read() == made.read(), name + ' is old: tests/demo/demo.py --save tests/demo/files'
 
 
 def test_by_hand():

@@ -114,13 +114,18 @@ def _remove_netns(name):
 
 
 def sweep():
-    """Removes the namespaces of runs that were killed."""
-    if not os.path.isdir(NETNS):
-        return
-    for name in os.listdir(NETNS):
-        match = re.fullmatch(r'fwdtest-(\d+)-\d+-\w+', name)
-        if match and not _alive(int(match[1])):
-            _remove_netns(name)
+    """Removes the namespaces and directories of runs that were killed."""
+    for directory, remove in (NETNS, _remove_netns), (tempfile.gettempdir(), _remove_dir):
+        for name in os.listdir(directory) if os.path.isdir(directory) else ():
+            match = re.fullmatch(r'fwdtest-(\d+)-\d+-\w+', name)
+            if match and not _alive(int(match[1])):
+                remove(name)
+
+
+def _remove_dir(name):
+    path = os.path.join(tempfile.gettempdir(), name)
+    if os.lstat(path).st_uid == os.geteuid():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class Bed:
@@ -393,12 +398,12 @@ class Bed:
             raise AssertionError('%s -> %s %s/%d: %s, expected %s' % (src, addr, proto, port, got, want))
 
     def expect_all(self, *cases, **kw):
-        """expect() of many (want, src, addr, port[, proto]) at the same time: silence is waited for once."""
+        """expect() of many (want, src, addr, port[, proto[, source]]) at the same time: silence is waited for once."""
         failures = []
 
-        def one(want, src, addr, port, proto='tcp'):
+        def one(want, src, addr, port, proto='tcp', source=None):
             try:
-                self.expect(want, src, addr, port, proto=proto, **kw)
+                self.expect(want, src, addr, port, proto=proto, source=source, **kw)
             except Exception as error:  # told by the thread that asked
                 failures.append(str(error))
         threads = [threading.Thread(target=one, args=case) for case in cases]

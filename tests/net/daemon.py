@@ -5,7 +5,7 @@
         code, out, err = fwd.ctl('enable', check=4)
 
 The daemon sees a /dev of its own: what it logs comes to us (fwd.syslog), not to the machine's journal, and no terminal of
-this machine is written to."""
+this machine is written to. It sees no unit of the machine's systemd, only what unit() writes."""
 import contextlib
 import json as json_module
 import os
@@ -20,13 +20,15 @@ import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('FWD_BUILD') or os.path.join(SOURCE, 'build')
-OWN_DEV = '''set -e
-dev=$1 log=$2; shift 2
+UNIT_DIRS = ('/etc/systemd/system', '/usr/lib/systemd/system', '/run/systemd')
+OWN_VIEW = '''set -e
+dev=$1/dev log=$2 units=$1/units; shift 2
+for where in %s; do [ ! -d "$where" ] || mount --bind "$units$where" "$where"; done
 mount -t tmpfs -o mode=755 tmpfs "$dev"
 for node in null zero full random urandom; do : >"$dev/$node"; mount --bind "/dev/$node" "$dev/$node"; done
 ln -s "$log" "$dev/log"
 mount --move "$dev" /dev
-exec "$@"'''
+exec "$@"''' % ' '.join(UNIT_DIRS)
 
 
 def built(path):
@@ -49,6 +51,8 @@ class Fwd:
         os.mkdir(self.iptables, 0o755)
         os.mkdir(self.state, 0o700)
         os.mkdir(os.path.join(self.dir, 'dev'))
+        for where in UNIT_DIRS:
+            os.makedirs(self.dir + '/units' + where)
         self.write_conf(conf)
         self.process = None
         self.syslog = Syslog(os.path.join(self.dir, 'syslog'))
@@ -82,8 +86,8 @@ class Fwd:
             os.unlink(notify)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, open(self.log_path, 'ab') as log:
             sock.bind(notify)
-            wrapped = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', OWN_DEV, 'sh',
-                       os.path.join(self.dir, 'dev'), self.syslog.path] + self.argv()
+            wrapped = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', OWN_VIEW, 'sh',
+                       self.dir, self.syslog.path] + self.argv()
             env = dict(_clean_env(), NOTIFY_SOCKET=notify, **self.env)
             self.process = self.bed.popen('host', wrapped, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
             self._ready(sock, within)
@@ -161,6 +165,16 @@ class Fwd:
 
     def write_conf(self, text):
         with open(self.conf, 'w') as f:
+            f.write(text)
+
+    def unit(self, path, text):
+        """Writes a file of systemd that only the daemon sees, such as /etc/systemd/system/ssh.socket."""
+        where = next(d for d in UNIT_DIRS if path.startswith(d + '/'))
+        if not os.path.isdir(where):
+            from bed import Skip
+            raise Skip('no %s here to put another in its place' % where)
+        os.makedirs(os.path.dirname(self.dir + '/units' + path), exist_ok=True)
+        with open(self.dir + '/units' + path, 'w') as f:
             f.write(text)
 
     def log(self):

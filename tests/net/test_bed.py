@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import packet
 from bed import NETNS, Bed, Fwd, Skip, rootfs
@@ -237,7 +238,7 @@ def test_killed_run_is_swept():
         run.wait()
         assert os.path.exists(NETNS + '/' + prefix + 'host') and os.path.exists('/proc/' + pid)
     with Bed():
-        left = [n for n in os.listdir(NETNS) if n.startswith(prefix)]
+        left = [n for d in (NETNS, tempfile.gettempdir()) for n in os.listdir(d) if n.startswith(prefix)]
     assert not left and not os.path.exists('/proc/%s/exe' % pid), left
 
 
@@ -258,7 +259,9 @@ server.bind(args['-s'])
 server.listen()
 if 'mute' not in open(args['-c']).read():
     socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1\\nSTATUS=x', os.environ['NOTIFY_SOCKET'])
+units = '/etc/systemd/system'
 print('ready', 'SSH_CONNECTION' in os.environ, sorted(os.listdir('/dev')), flush=True)
+print(os.listdir(units) if os.path.isdir(units) else ['x.socket'], flush=True)
 try:
     signal.pause()
 finally:
@@ -285,12 +288,16 @@ def fake(bed):
 def test_fwd_is_started_told_and_ended():
     os.environ['SSH_CONNECTION'] = 'not to be seen'
     with Bed() as bed:
-        with Fwd(bed, **fake(bed)) as fwd:
+        with Fwd(bed, start=False, **fake(bed)) as fwd:
+            if os.path.isdir('/etc/systemd/system'):
+                fwd.unit('/etc/systemd/system/x.socket', '')
+            fwd.start()
             assert fwd.ctl('enable', check=4) == (4, 'enable \n', '')
             assert fwd.ctl('x', env={'SSH_CONNECTION': 'a b'})[1] == 'x a b\n'
             assert fwd.ctl('status', json=True, check=True)[1] == {'changed': False}
             assert fwd.syslog.wait('starts').endswith('fwd: starts')
             assert "ready False ['full', 'log', 'null', 'random', 'urandom', 'zero']" in fwd.log()
+            assert "['x.socket']" in fwd.log()
             assert os.readlink('/proc/%d/ns/net' % fwd.process.pid) != os.readlink('/proc/self/ns/net')
             pid = fwd.process.pid
             fwd.restart()

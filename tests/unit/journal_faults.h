@@ -10,16 +10,21 @@
 #include <string.h>
 #include <unistd.h>
 
-enum fault_call { FAULT_WRITE, FAULT_SHORT, FAULT_FDATASYNC, FAULT_FSYNC, FAULT_RENAME, FAULT_FTRUNCATE, FAULT_OPEN, FAULT_CALLS };
-static const char *const fault_names[] = { "write", "short write", "fdatasync", "fsync", "rename", "ftruncate", "open" };
+enum fault_call {
+	FAULT_WRITE, FAULT_SHORT, FAULT_FDATASYNC, FAULT_FSYNC, FAULT_RENAME, FAULT_CUT, FAULT_OPEN, FAULT_CALLS
+};
+static const char *const fault_names[] = { "write", "short write", "fdatasync", "fsync", "rename",
+					   "short write and ftruncate", "open" };
 
 static struct {
 	enum fault_call call;
 	unsigned at;      /* the n-th call fails; 0: none */
 	unsigned width;   /* and so many after it */
 	unsigned seen;
-	bool fired, full; /* full: after a short write the disk takes nothing until the next sync */
+	bool fired, full; /* full: after a short write the next one fails */
+	unsigned uncut;   /* ftruncate and rename fail so often: the half record stays for a while */
 	int error;
+	void (*at_fsync)(void); /* called once, when a new file is whole and not yet in its place */
 } fault;
 
 static bool fault_hits(enum fault_call call)
@@ -43,8 +48,9 @@ ssize_t __wrap_write(int fd, const void *data, size_t n)
 		errno = ENOSPC;
 		return -1;
 	}
-	if (fault_hits(FAULT_SHORT)) {
+	if (fault_hits(FAULT_SHORT) || fault_hits(FAULT_CUT)) {
 		fault.full = true;
+		fault.uncut = fault.call == FAULT_CUT ? fault.width : 0;
 		return __real_write(fd, data, n / 2);
 	}
 	return fault_hits(FAULT_WRITE) ? -1 : __real_write(fd, data, n);
@@ -61,6 +67,11 @@ int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
+	void (*hook)(void) = fault.at_fsync;
+
+	fault.at_fsync = NULL;
+	if (hook)
+		hook();
 	return fault_hits(FAULT_FSYNC) ? -1 : __real_fsync(fd);
 }
 
@@ -68,19 +79,30 @@ int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to)
 {
+	if (fault.uncut) {
+		fault.uncut--;
+		errno = EIO;
+		return -1;
+	}
 	return fault_hits(FAULT_RENAME) ? -1 : __real_rename(from, to);
 }
 
-int __real_ftruncate(int fd, off_t size);
-int __wrap_ftruncate(int fd, off_t size);
-int __wrap_ftruncate(int fd, off_t size)
+/* meson builds with 64-bit offsets: these two go by other names then */
+int __real_ftruncate64(int fd, off_t size);
+int __wrap_ftruncate64(int fd, off_t size);
+int __wrap_ftruncate64(int fd, off_t size)
 {
-	return fault_hits(FAULT_FTRUNCATE) ? -1 : __real_ftruncate(fd, size);
+	if (fault.uncut) {
+		fault.uncut--;
+		errno = EIO;
+		return -1;
+	}
+	return __real_ftruncate64(fd, size);
 }
 
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...)
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...)
 {
 	va_list args;
 	mode_t mode;
@@ -88,5 +110,5 @@ int __wrap_open(const char *path, int flags, ...)
 	va_start(args, flags);
 	mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
 	va_end(args);
-	return fault_hits(FAULT_OPEN) ? -1 : __real_open(path, flags, mode);
+	return fault_hits(FAULT_OPEN) ? -1 : __real_open64(path, flags, mode);
 }

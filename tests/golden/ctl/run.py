@@ -3,9 +3,10 @@
 """Golden pairs of fwctl: NAME.json (a command line and what a daemon answers) -> NAME.ok (what it was asked, what a person
 reads, the exit code). run.py FWCTL [NAME...]; UPDATE=1 writes the .ok files.
 
-NAME.json: args; answers: one per request, in order. An answer may carry "_entries" (the passed file's lines), be a string
-(sent as it is), or null (the daemon hangs up). env; tty: run on a terminal; stdin; files: name -> text in the directory @DIR@;
-from: show who asked, too. "@+60" is 60 s from now."""
+NAME.json: args; answers: one per request, in order. An answer may carry "_entries" (the passed file's lines) and "_fill" (so
+many bytes more), be a string (sent as it is; without a newline the daemon hangs up behind it), or null (it hangs up at once).
+env; tty: run on a terminal; stdin; files: name -> text in the directory @DIR@; show: files to show afterwards; from: show who
+asked, too. "@+60" is 60 s from now."""
 import array, json, os, pty, re, shutil, socket, stat, struct, subprocess, sys, tempfile, termios, threading, time, fcntl
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -59,15 +60,21 @@ class Daemon(threading.Thread):
         ancillary = []
         if isinstance(answer, dict):
             entries = answer.pop('_entries', None)
+            if '_fill' in answer:
+                answer['fill'] = 'x' * answer.pop('_fill')
             if entries is not None:
                 fd = os.memfd_create('entries')
                 os.write(fd, ''.join(json.dumps(e) + '\n' for e in entries).encode())
                 ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [fd]))]
             answer = json.dumps(answer) + '\n'
-        client.sendmsg([answer.encode()], ancillary)
+        try:
+            sent = client.sendmsg([answer.encode()], ancillary)
+            client.sendall(answer.encode()[sent:])
+        except OSError:  # it had enough
+            return False
         for _, _, fds in ancillary:
             os.close(fds[0])
-        return True
+        return answer.endswith('\n')
 
 
 def run_on_terminal(argv, env, stdin):
