@@ -22,7 +22,7 @@
 #include "tests/net/agree_judge.h"
 
 #define POLICIES 200
-#define PACKETS 12000
+#define PACKETS 20000
 #define BATCH_PACKETS 1000 /* of a policy, at most */
 #define ROUNDS_MAX 4       /* of a policy: packets that came nowhere are made up for */
 #define PATIENCE 10000     /* ms for a packet that is on its way */
@@ -97,11 +97,9 @@ static void send_marker(void)
 /* More of what there is less of. */
 static bool wants_accept(const struct run *run, struct world *world, bool forward, bool six)
 {
-	const struct count *count = &run->tallies[0].classes[forward][six];
-
 	if (random_below(&world->random, 4) == 0)
 		return random_bool(&world->random);
-	return count->accepted <= count->dropped;
+	return count_wants_accept(&run->tallies[0].classes[forward][six]);
 }
 
 static void send_packets(struct run *run, struct world *world, unsigned n)
@@ -140,7 +138,7 @@ static void run_policy(struct run *run, struct world *world, unsigned number)
 	unsigned goal = (unsigned)((uint64_t)run->packets * (number + 1) / run->policies);
 	struct ruleset *ruleset;
 
-	world->opaque = random_below(&world->random, 3) == 0 && tally_unknown(tally) * 100 <= tally->judged * OPAQUE_MAX;
+	world->opaque = random_bool(&world->random) && tally_unknown(tally) * 100 <= tally->judged * OPAQUE_MAX;
 	world_draw(world);
 	world_fill(world, run->sets);
 	put_policy(run, world);
@@ -258,9 +256,9 @@ static void parse_options(int argc, char **argv, struct run *run)
 			exit(2);
 	}
 	if (!run->policies)
-		run->policies = run->self_check ? POLICIES / 10 : POLICIES;
+		run->policies = run->self_check ? POLICIES / 5 : POLICIES;
 	if (!run->packets)
-		run->packets = run->self_check ? PACKETS / 5 : PACKETS;
+		run->packets = run->self_check ? PACKETS / 4 : PACKETS;
 }
 
 int main(int argc, char **argv)

@@ -168,6 +168,7 @@ void judge_packet(const struct judge *judge, const struct spec *spec, const stru
 	count_states(&seen->packet, tally);
 	if (way.verdict == VERDICT_UNKNOWN) {
 		count->unknown++;
+		count->unknown_accepted += seen->survived;
 		if (!doubt_is_named(&way, &packet, &asking)) {
 			tally->unnamed++;
 			print_false(judge, spec, seen, &way);
@@ -197,6 +198,11 @@ unsigned tally_unknown(const struct tally *tally)
 	for (int i = 0; i < 4; i++)
 		n += tally->classes[i / 2][i % 2].unknown;
 	return n;
+}
+
+bool count_wants_accept(const struct count *count)
+{
+	return count->accepted - count->unknown_accepted <= count->dropped - (count->unknown - count->unknown_accepted);
 }
 
 static bool complain(bool fine, const char *text)

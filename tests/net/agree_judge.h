@@ -27,6 +27,7 @@ enum { STATE_NEW, STATE_ESTABLISHED, STATE_REPLY, STATE_RELATED, STATE_RELATED_R
 struct count {
 	unsigned packets, accepted, dropped; /* by the kernel */
 	unsigned unknown, false_accepts, false_drops; /* of verdict() */
+	unsigned unknown_accepted; /* by the kernel, of unknown */
 };
 
 struct tally {
@@ -48,5 +49,7 @@ struct judge {
 void judge_packet(const struct judge *judge, const struct spec *spec, const struct seen *seen, struct tally *tally);
 unsigned tally_false(const struct tally *tally);
 unsigned tally_unknown(const struct tally *tally);
+/* Whether the kernel accepted at most half of what verdict() can tell (the rest hangs on the clock). */
+bool count_wants_accept(const struct count *count);
 /* Prints it. @whole: shares and states count too. Returns whether all is well. */
 bool tally_report(const struct tally *tally, bool whole);

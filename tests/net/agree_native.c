@@ -268,7 +268,7 @@ struct nftnl_rule *native_rule(struct world *world, uint8_t family, bool forward
 		if (one_of(world, 3))
 			match_ct(world, rule), n++;
 	}
-	if (world->opaque && one_of(world, 3))
+	if (world->opaque && one_of(world, 2))
 		match_opaque(world, rule);
 	add_verdict(world, rule, jump);
 	return rule;
