@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <jansson.h>
 
 #include "fwd/daemon/firewall.h"
+#include "fwd/daemon/group.h"
 #include "fwd/daemon/server.h"
 #include "fwd/daemon/verbs.h"
 
@@ -71,21 +71,19 @@ static void client_free(struct client *client)
 /* The groups of the peer as the kernel recorded them at connect: no look into files that may have changed since. */
 static bool may_read(int fd, const struct ucred *cred)
 {
-	const struct group *group;
-	gid_t groups[1024];
+	gid_t groups[1024], wanted;
 	socklen_t size = sizeof(groups);
 
 	if (cred->uid == 0)
 		return true;
-	group = getgrnam(GROUP_NAME);
-	if (!group)
+	if (group_find(GROUP_FILE, GROUP_NAME, &wanted) < 0)
 		return false;
-	if (cred->gid == group->gr_gid)
+	if (cred->gid == wanted)
 		return true;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
 		return false;
 	for (size_t i = 0; i < size / sizeof(*groups); i++)
-		if (groups[i] == group->gr_gid)
+		if (groups[i] == wanted)
 			return true;
 	return false;
 }
@@ -304,8 +302,8 @@ static int make_way(const struct sockaddr_un *addr)
 static int listen_at(struct server *server)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	const struct group *group = getgrnam(GROUP_NAME);
 	mode_t mask;
+	gid_t group;
 	int r;
 
 	strcpy(addr.sun_path, server->path);
@@ -321,7 +319,7 @@ static int listen_at(struct server *server)
 	if (r < 0)
 		return r;
 	/* who of them may do what is decided by credentials at each request */
-	if (group && (chown(server->path, 0, group->gr_gid) < 0 || chmod(server->path, 0660) < 0))
+	if (group_find(GROUP_FILE, GROUP_NAME, &group) == 0 && (chown(server->path, 0, group) < 0 || chmod(server->path, 0660) < 0))
 		return -errno;
 	return listen(server->fd, CLIENTS_MAX) < 0 ? -errno : 0;
 }
