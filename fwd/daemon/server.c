@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #define RATE_PER_SECOND 50   /* requests of one such client */
 #define STALL_SECONDS 30     /* a request begun, or an answer not taken */
 #define GROUP_NAME "fwd"
+#define SLACK_MAX (256 << 10) /* bytes of freed memory that are kept between clients */
 
 struct client {
 	struct server *server;
@@ -51,7 +53,8 @@ struct server {
 
 static void client_free(struct client *client)
 {
-	struct client **where = &client->server->clients;
+	struct server *server = client->server;
+	struct client **where = &server->clients;
 
 	while (*where != client)
 		where = &(*where)->next;
@@ -66,6 +69,9 @@ static void client_free(struct client *client)
 	free(client->in);
 	free(client->out);
 	free(client);
+	/* what a large request took goes back to the system, and is not held until the next of its size */
+	if (!server->clients && mallinfo2().fordblks > SLACK_MAX)
+		malloc_trim(0);
 }
 
 /* The groups of the peer as the kernel recorded them at connect: no look into files that may have changed since. */
