@@ -7,7 +7,7 @@
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libmnl-dev libnftnl-dev libipset-dev libnetfilter-log-dev
 	libevent-dev libjansson-dev libinih-dev libsmartcols-dev libcmocka-dev)
 packages_demo=(python3 iproute2 util-linux mount)
-packages_test=("${packages_demo[@]}" mmdebstrap debian-archive-keyring clang)
+packages_test=("${packages_demo[@]}" mmdebstrap debian-archive-keyring clang mandoc)
 
 # packages_missing NAME...: those that are not installed, one a line. pkg-config may be provided by pkgconf.
 packages_missing() {

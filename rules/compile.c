@@ -402,3 +402,22 @@ bool rule_is_our_jump(const struct rule *rule)
 			return true;
 	return false;
 }
+
+void compiled_ssh_ports(const struct ruleset *ruleset, struct policy *policy)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+
+	for (size_t i = 0; i < sizeof(families); i++) {
+		const struct chain *chain = table_find_chain(ruleset_find_table(ruleset, families[i], "filter"), CHAIN_INPUT);
+
+		for (size_t j = 0; chain && j < chain->n_rules; j++) {
+			const struct rule *rule = &chain->rules[j];
+			const struct match *tcp = rule_find_match(rule, MATCH_TCP);
+
+			/* add_ssh() makes them of a protocol and a port, and nothing else */
+			if (rule->target.kind == TARGET_ACCEPT && rule->n_matches == 2 && tcp && rule_find_match(rule, MATCH_PROTO) &&
+			    tcp->u.ports.dport.lo == tcp->u.ports.dport.hi && tcp->u.ports.dport.lo != 0)
+				policy_add_ssh_port(policy, tcp->u.ports.dport.lo);
+		}
+	}
+}

@@ -33,3 +33,7 @@ int compile(const struct wish *wish, struct ruleset **ret);
 bool chain_is_ours(const char *name);
 /* Whether a rule of a base chain is our jump. */
 bool rule_is_our_jump(const struct rule *rule);
+
+/* The ports that the confirmed chains of @ruleset (read from anywhere) open to everybody, as SSH ports are; added to
+ * @policy as far as there is room. What is left to go by when the confirmed state cannot be read. */
+void compiled_ssh_ports(const struct ruleset *ruleset, struct policy *policy);

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * Rules <-> libnftnl objects, in the encoding that every iptables-nft from 1.8.7 on reads back rightly: xt matches and
- * targets for ports, ICMP types, conntrack, sets, comments and NFLOG; native expressions for interface, address, protocol,
- * counter and verdict. No kernel is asked: who has one passes the resolver of set names.
+ * targets for ports, ICMP types, conntrack, sets, comments and NFLOG; native expressions for interface, address,
+ * protocol, counter and verdict. No kernel is asked: who has one passes the resolver of set names.
  */
 #include "rules/ruleset.h"
 
@@ -16,10 +16,13 @@ struct codec_sets {
 	void *user;
 };
 
-/* @family is NFPROTO_IPV4 or NFPROTO_IPV6. The caller frees *ret with nftnl_rule_free(). -EOPNOTSUPP for opaque parts and
- * what iptables could not read back; -ENOENT (or what the resolver says) for an unknown set; -EINVAL for values that no rule
- * can have: ports without their MATCH_PROTO, two of these, an address of the other family or with mask 0, `inverted` where
- * parts have their own inversion. The counters of @rule go along, its handle does not. */
+/* @family is NFPROTO_IPV4 or NFPROTO_IPV6. The caller frees *ret with nftnl_rule_free(). The counters of @rule go
+ * along, its handle does not. Errors, with *ret untouched:
+ *   -EOPNOTSUPP  opaque parts, and what some iptables could not read back
+ *   -ENOENT      an unknown set (or what the resolver says)
+ *   -EINVAL      what no rule can be: ports without their MATCH_PROTO, two of these, an address of the other family or
+ *                with mask 0, `inverted` where parts have an inversion of their own
+ *   -ENOMEM */
 int nftcodec_encode(const struct rule *rule, uint8_t family, const char *table, const char *chain,
 		    const struct codec_sets *sets, struct nftnl_rule **ret);
 

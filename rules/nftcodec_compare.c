@@ -174,7 +174,8 @@ static int ct_bits_match(struct decoder *d, const struct load *load, uint32_t an
 	if (nat)
 		match->u.conntrack.states = (uint16_t)((any & NAT_SRC ? CT_SNAT : 0) | (any & NAT_DST ? CT_DNAT : 0));
 	else
-		match->u.conntrack.states = (uint16_t)((any & ~NFT_UNTRACKED) | (any & NFT_UNTRACKED ? CT_UNTRACKED : 0));
+		match->u.conntrack.states =
+			(uint16_t)((any & ~NFT_UNTRACKED) | (any & NFT_UNTRACKED ? CT_UNTRACKED : 0));
 	return 0;
 }
 

@@ -15,33 +15,44 @@
 
 #define UDATA_RULE_COMMENT 0 /* NFTNL_UDATA_RULE_COMMENT (libnftnl/udata.h) */
 
-/* Values in libnftnl have the width that the attribute had. */
+/* libnftnl's getters of numbers do not ask whether the attribute is there, nor how wide it is. */
+const void *codec_data(const struct nftnl_expr *expr, uint16_t attr, uint32_t *len)
+{
+	const void *data;
+
+	*len = 0;
+	data = nftnl_expr_is_set(expr, attr) ? nftnl_expr_get(expr, attr, len) : NULL;
+	if (!data)
+		*len = 0;
+	return data;
+}
+
+const char *codec_str(const struct nftnl_expr *expr, uint16_t attr)
+{
+	const char *text = nftnl_expr_is_set(expr, attr) ? nftnl_expr_get_str(expr, attr) : NULL;
+
+	return text ? text : "";
+}
+
 uint32_t codec_u32(const struct nftnl_expr *expr, uint16_t attr)
 {
-	uint32_t len = 0, value = 0;
-	const void *data = nftnl_expr_is_set(expr, attr) ? nftnl_expr_get(expr, attr, &len) : NULL;
+	uint32_t len, value = 0;
+	const void *data = codec_data(expr, attr, &len);
 
-	if (data && len == sizeof(value))
+	if (len == sizeof(value))
 		memcpy(&value, data, len);
 	return value;
 }
 
 uint64_t codec_u64(const struct nftnl_expr *expr, uint16_t attr)
 {
-	uint32_t len = 0;
+	uint32_t len;
 	uint64_t value = 0;
-	const void *data = nftnl_expr_is_set(expr, attr) ? nftnl_expr_get(expr, attr, &len) : NULL;
+	const void *data = codec_data(expr, attr, &len);
 
-	if (data && len == sizeof(value))
+	if (len == sizeof(value))
 		memcpy(&value, data, len);
 	return value;
-}
-
-static const char *text_of(const struct nftnl_expr *expr, uint16_t attr)
-{
-	const char *text = nftnl_expr_is_set(expr, attr) ? nftnl_expr_get_str(expr, attr) : NULL;
-
-	return text ? text : "";
 }
 
 int codec_opaque(struct decoder *d, const char *format, ...)
@@ -98,33 +109,29 @@ int codec_target(struct decoder *d, enum target_kind kind, const char *chain, co
 
 static int on_cmp(struct decoder *d, const struct nftnl_expr *expr)
 {
-	uint32_t len = 0;
-	const uint8_t *data = nftnl_expr_is_set(expr, NFTNL_EXPR_CMP_DATA) ?
-			      nftnl_expr_get(expr, NFTNL_EXPR_CMP_DATA, &len) : NULL;
-	const struct load *load = codec_load_find(d, codec_u32(expr, NFTNL_EXPR_CMP_SREG), data ? len : 0);
+	uint32_t len;
+	const uint8_t *data = codec_data(expr, NFTNL_EXPR_CMP_DATA, &len);
+	const struct load *load = codec_load_find(d, codec_u32(expr, NFTNL_EXPR_CMP_SREG), len);
 
 	return load ? codec_compare(d, load, codec_u32(expr, NFTNL_EXPR_CMP_OP), data, len) : 0;
 }
 
 static int on_range(struct decoder *d, const struct nftnl_expr *expr)
 {
-	uint32_t from_len = 0, to_len = 0, op = codec_u32(expr, NFTNL_EXPR_RANGE_OP);
-	const uint8_t *from = NULL, *to = NULL;
-	const struct load *load;
+	uint32_t from_len, to_len, op = codec_u32(expr, NFTNL_EXPR_RANGE_OP);
+	const uint8_t *from = codec_data(expr, NFTNL_EXPR_RANGE_FROM_DATA, &from_len);
+	const uint8_t *to = codec_data(expr, NFTNL_EXPR_RANGE_TO_DATA, &to_len);
+	uint32_t len = from_len == to_len ? from_len : 0;
+	const struct load *load = codec_load_find(d, codec_u32(expr, NFTNL_EXPR_RANGE_SREG), len);
 
-	if (nftnl_expr_is_set(expr, NFTNL_EXPR_RANGE_FROM_DATA))
-		from = nftnl_expr_get(expr, NFTNL_EXPR_RANGE_FROM_DATA, &from_len);
-	if (nftnl_expr_is_set(expr, NFTNL_EXPR_RANGE_TO_DATA))
-		to = nftnl_expr_get(expr, NFTNL_EXPR_RANGE_TO_DATA, &to_len);
-	load = codec_load_find(d, codec_u32(expr, NFTNL_EXPR_RANGE_SREG), from && to && from_len == to_len ? from_len : 0);
 	if (!load)
 		return 0;
-	return codec_range(d, load, op == NFT_RANGE_NEQ, from, to, from_len);
+	return codec_range(d, load, op == NFT_RANGE_NEQ, from, to, len);
 }
 
 static int on_lookup(struct decoder *d, const struct nftnl_expr *expr)
 {
-	const char *set = text_of(expr, NFTNL_EXPR_LOOKUP_SET);
+	const char *set = codec_str(expr, NFTNL_EXPR_LOOKUP_SET);
 	uint32_t reg = codec_u32(expr, NFTNL_EXPR_LOOKUP_DREG);
 	char text[CODEC_TEXT_MAX];
 	int r;
@@ -152,13 +159,12 @@ static int on_counter(struct decoder *d, const struct nftnl_expr *expr)
 
 static int on_immediate(struct decoder *d, const struct nftnl_expr *expr)
 {
-	uint32_t len = 0;
+	uint32_t len, reg = codec_u32(expr, NFTNL_EXPR_IMM_DREG);
 
-	if (codec_u32(expr, NFTNL_EXPR_IMM_DREG) == NFT_REG_VERDICT)
+	if (reg == NFT_REG_VERDICT)
 		return codec_verdict(d, expr);
-	if (nftnl_expr_is_set(expr, NFTNL_EXPR_IMM_DATA))
-		nftnl_expr_get(expr, NFTNL_EXPR_IMM_DATA, &len);
-	return codec_load_other(d, codec_u32(expr, NFTNL_EXPR_IMM_DREG), len, "immediate");
+	codec_data(expr, NFTNL_EXPR_IMM_DATA, &len);
+	return codec_load_other(d, reg, len, "immediate");
 }
 
 static int on_exthdr(struct decoder *d, const struct nftnl_expr *expr)
@@ -166,7 +172,8 @@ static int on_exthdr(struct decoder *d, const struct nftnl_expr *expr)
 	d->native = true;
 	if (!nftnl_expr_is_set(expr, NFTNL_EXPR_EXTHDR_DREG))
 		return codec_opaque(d, "exthdr set");
-	return codec_load_other(d, codec_u32(expr, NFTNL_EXPR_EXTHDR_DREG), codec_u32(expr, NFTNL_EXPR_EXTHDR_LEN), "exthdr");
+	return codec_load_other(d, codec_u32(expr, NFTNL_EXPR_EXTHDR_DREG), codec_u32(expr, NFTNL_EXPR_EXTHDR_LEN),
+				"exthdr");
 }
 
 static int on_ignored(struct decoder *d, const struct nftnl_expr *expr)
@@ -203,7 +210,7 @@ static const char *const bystanders[] = { "connlimit", "dup", "dynset", "flow_of
 
 static int decode_expr(struct decoder *d, const struct nftnl_expr *expr)
 {
-	const char *name = text_of(expr, NFTNL_EXPR_NAME);
+	const char *name = codec_str(expr, NFTNL_EXPR_NAME);
 	size_t used = strlen(d->names);
 
 	snprintf(d->names + used, sizeof(d->names) - used, " %s", name);

@@ -220,7 +220,8 @@ static int encode_head(struct nftnl_rule *nft, const struct match *proto, uint8_
 	uint32_t value = family, flags = proto && proto->inverted ? NFT_RULE_COMPAT_F_INV : 0;
 
 	if (nftnl_rule_set_data(nft, NFTNL_RULE_FAMILY, &value, sizeof(value)) < 0 ||
-	    nftnl_rule_set_str(nft, NFTNL_RULE_TABLE, table) < 0 || nftnl_rule_set_str(nft, NFTNL_RULE_CHAIN, chain) < 0)
+	    nftnl_rule_set_str(nft, NFTNL_RULE_TABLE, table) < 0 ||
+	    nftnl_rule_set_str(nft, NFTNL_RULE_CHAIN, chain) < 0)
 		return -ENOMEM;
 	if (!proto)
 		return 0;

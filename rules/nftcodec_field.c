@@ -8,7 +8,9 @@
 
 #include "rules/nftcodec_int.h"
 
-enum field_kind { FIELD_PROTO, FIELD_SRC, FIELD_DST, FIELD_HL, FIELD_SPORT, FIELD_DPORT, FIELD_FLAGS, FIELD_TYPE, FIELD_CODE };
+enum field_kind {
+	FIELD_PROTO, FIELD_SRC, FIELD_DST, FIELD_HL, FIELD_SPORT, FIELD_DPORT, FIELD_FLAGS, FIELD_TYPE, FIELD_CODE,
+};
 
 /* Where in its header; ends with len 0. */
 struct field {
@@ -19,7 +21,8 @@ struct field {
 static const struct field ip4_fields[] = { { FIELD_PROTO, 9, 1 }, { FIELD_SRC, 12, 4 }, { FIELD_DST, 16, 4 }, { 0 } };
 /* not the next header: it is the protocol only where no extension header stands between */
 static const struct field ip6_fields[] = { { FIELD_HL, 7, 1 }, { FIELD_SRC, 8, 16 }, { FIELD_DST, 24, 16 }, { 0 } };
-static const struct field tcp_fields[] = { { FIELD_SPORT, 0, 2 }, { FIELD_DPORT, 2, 2 }, { FIELD_FLAGS, 13, 1 }, { 0 } };
+static const struct field tcp_fields[] = { { FIELD_SPORT, 0, 2 }, { FIELD_DPORT, 2, 2 }, { FIELD_FLAGS, 13, 1 },
+	{ 0 } };
 static const struct field udp_fields[] = { { FIELD_SPORT, 0, 2 }, { FIELD_DPORT, 2, 2 }, { 0 } };
 static const struct field icmp_fields[] = { { FIELD_TYPE, 0, 1 }, { FIELD_CODE, 1, 1 }, { 0 } };
 
@@ -87,7 +90,8 @@ static int port_match(struct decoder *d, bool dport, bool inverted, struct port_
 		struct port_span *old = dport ? &match->u.ports.dport : &match->u.ports.sport;
 		bool *not = dport ? &match->u.ports.not_dport : &match->u.ports.not_sport;
 		bool any = old->lo == 0 && old->hi == UINT16_MAX && !*not;
-		struct port_span both = { old->lo > span.lo ? old->lo : span.lo, old->hi < span.hi ? old->hi : span.hi };
+		struct port_span both = { old->lo > span.lo ? old->lo : span.lo,
+					  old->hi < span.hi ? old->hi : span.hi };
 
 		if (any) {
 			*old = span;
@@ -159,7 +163,8 @@ static int code_match(struct decoder *d, const struct load *load, bool inverted,
 /* Ports that agree with @value in the leading bits of @mask. */
 static bool port_span(const uint8_t *value, const uint8_t *mask, struct port_span *ret)
 {
-	unsigned bits = (unsigned)mask[0] << 8 | mask[1], port = (unsigned)value[0] << 8 | value[1], rest = ~bits & 0xffff;
+	unsigned port = (unsigned)value[0] << 8 | value[1];
+	unsigned rest = ~((unsigned)mask[0] << 8 | mask[1]) & 0xffff;
 
 	if (rest & (rest + 1))
 		return false;
@@ -176,7 +181,8 @@ static int field_match(struct decoder *d, const struct load *load, const struct 
 	switch (field->kind) {
 	case FIELD_SRC:
 	case FIELD_DST:
-		return net_match(d, field->kind == FIELD_SRC ? MATCH_SRC : MATCH_DST, inverted, value, mask, field->len);
+		return net_match(d, field->kind == FIELD_SRC ? MATCH_SRC : MATCH_DST, inverted, value, mask,
+				 field->len);
 	case FIELD_SPORT:
 	case FIELD_DPORT:
 		if (!port_span(value, mask, &span))
@@ -239,8 +245,8 @@ static int payload_order(struct decoder *d, const struct load *load, uint32_t op
 	struct port_span span = { 0, UINT16_MAX };
 	uint16_t port;
 
-	if (!field || (field->kind != FIELD_SPORT && field->kind != FIELD_DPORT) || load->offset != field->offset || len != 2 ||
-	    load->mask[0] != 0xff || load->mask[1] != 0xff)
+	if (!field || (field->kind != FIELD_SPORT && field->kind != FIELD_DPORT) || load->offset != field->offset ||
+	    len != 2 || load->mask[0] != 0xff || load->mask[1] != 0xff)
 		return codec_unread(d, load);
 	port = (uint16_t)(data[0] << 8 | data[1]);
 	if ((op == NFT_CMP_LT && port == 0) || (op == NFT_CMP_GT && port == UINT16_MAX))
@@ -277,8 +283,8 @@ int codec_range(struct decoder *d, const struct load *load, bool inverted, const
 	const struct field *field = load->kind == LOAD_PAYLOAD ? field_at(fields_of(d, load), load->offset) : NULL;
 	struct port_span span;
 
-	if (field && (field->kind == FIELD_SPORT || field->kind == FIELD_DPORT) && load->offset == field->offset && len == 2 &&
-	    load->mask[0] == 0xff && load->mask[1] == 0xff) {
+	if (field && (field->kind == FIELD_SPORT || field->kind == FIELD_DPORT) && load->offset == field->offset &&
+	    len == 2 && load->mask[0] == 0xff && load->mask[1] == 0xff) {
 		span.lo = (uint16_t)(from[0] << 8 | from[1]);
 		span.hi = (uint16_t)(to[0] << 8 | to[1]);
 		if (span.lo <= span.hi)

@@ -88,6 +88,8 @@ int codec_verdict(struct decoder *d, const struct nftnl_expr *expr);
 void codec_limit_text(uint32_t average, uint32_t burst, char ret[static CODEC_TEXT_MAX]);
 void codec_log_text(const char *prefix, uint32_t level, uint32_t flags, char ret[static CODEC_TEXT_MAX]);
 
-/* An attribute that is not there, or of another width, is 0. */
+/* NULL (and *len 0), "" or 0 for an attribute that is not there, 0 for one of another width too. */
+const void *codec_data(const struct nftnl_expr *expr, uint16_t attr, uint32_t *len);
+const char *codec_str(const struct nftnl_expr *expr, uint16_t attr);
 uint32_t codec_u32(const struct nftnl_expr *expr, uint16_t attr);
 uint64_t codec_u64(const struct nftnl_expr *expr, uint16_t attr);

@@ -79,7 +79,8 @@ int codec_load_other(struct decoder *d, uint32_t reg, uint32_t len, const char *
 static const char *meta_name(uint32_t key)
 {
 	static const char *const names[] = {
-		[NFT_META_LEN] = "meta length", [NFT_META_PROTOCOL] = "meta protocol", [NFT_META_PRIORITY] = "meta priority",
+		[NFT_META_LEN] = "meta length", [NFT_META_PROTOCOL] = "meta protocol",
+		[NFT_META_PRIORITY] = "meta priority",
 		[NFT_META_MARK] = "meta mark", [NFT_META_IIF] = "iif", [NFT_META_OIF] = "oif",
 		[NFT_META_IIFNAME] = "iifname", [NFT_META_OIFNAME] = "oifname", [NFT_META_IFTYPE] = "iiftype",
 		[NFT_META_OIFTYPE] = "oiftype", [NFT_META_SKUID] = "meta skuid", [NFT_META_SKGID] = "meta skgid",
@@ -114,7 +115,8 @@ int codec_meta(struct decoder *d, const struct nftnl_expr *expr)
 	if (load) {
 		load->kind = LOAD_META;
 		load->key = key;
-		load->printable = key == NFT_META_MARK || key == NFT_META_PKTTYPE || key == NFT_META_IIF || key == NFT_META_OIF;
+		load->printable = key == NFT_META_MARK || key == NFT_META_PKTTYPE || key == NFT_META_IIF ||
+				  key == NFT_META_OIF;
 		snprintf(load->name, sizeof(load->name), "%s", meta_name(key));
 	}
 	return 0;
@@ -167,21 +169,18 @@ int codec_ct(struct decoder *d, const struct nftnl_expr *expr)
 /* dreg = (sreg & mask) ^ xor. Followed where it only takes bits away. */
 int codec_bitwise(struct decoder *d, const struct nftnl_expr *expr)
 {
-	uint32_t len = codec_u32(expr, NFTNL_EXPR_BITWISE_LEN), mask_len = 0, xor_len = 0;
+	uint32_t len = codec_u32(expr, NFTNL_EXPR_BITWISE_LEN), mask_len, xor_len;
 	uint32_t op = codec_u32(expr, NFTNL_EXPR_BITWISE_OP), dreg = codec_u32(expr, NFTNL_EXPR_BITWISE_DREG);
 	const struct load *source = codec_load_find(d, codec_u32(expr, NFTNL_EXPR_BITWISE_SREG), len);
-	const uint8_t *mask = NULL, *xor = NULL;
+	const uint8_t *mask = codec_data(expr, NFTNL_EXPR_BITWISE_MASK, &mask_len);
+	const uint8_t *xor = codec_data(expr, NFTNL_EXPR_BITWISE_XOR, &xor_len);
 	struct load copy, *load;
 	bool plain;
 
 	if (!source)
 		return 0;
 	copy = *source;
-	if (nftnl_expr_is_set(expr, NFTNL_EXPR_BITWISE_MASK))
-		mask = nftnl_expr_get(expr, NFTNL_EXPR_BITWISE_MASK, &mask_len);
-	if (nftnl_expr_is_set(expr, NFTNL_EXPR_BITWISE_XOR))
-		xor = nftnl_expr_get(expr, NFTNL_EXPR_BITWISE_XOR, &xor_len);
-	plain = op == NFT_BITWISE_BOOL && mask && xor && mask_len == len && xor_len == len;
+	plain = op == NFT_BITWISE_BOOL && mask_len == len && xor_len == len; /* len is not 0 */
 	for (uint32_t i = 0; plain && i < len; i++)
 		plain = xor[i] == 0;
 	if (!plain || copy.kind == LOAD_OTHER)

@@ -21,17 +21,16 @@ static int native_nflog(struct decoder *d, const struct nftnl_expr *expr, const 
 	struct target *target = &d->rule->target;
 	bool first = target->kind == TARGET_NONE;
 	int r = codec_target(d, TARGET_NFLOG, NULL, NULL);
-	uint32_t len = 0;
 	const void *data;
+	uint32_t len;
 
 	if (r < 0 || !first)
 		return r;
-	data = nftnl_expr_get(expr, NFTNL_EXPR_LOG_GROUP, &len);
-	if (data && len == sizeof(target->nflog.group))
+	data = codec_data(expr, NFTNL_EXPR_LOG_GROUP, &len);
+	if (len == sizeof(target->nflog.group))
 		memcpy(&target->nflog.group, data, len);
-	len = 0;
-	data = nftnl_expr_is_set(expr, NFTNL_EXPR_LOG_QTHRESHOLD) ? nftnl_expr_get(expr, NFTNL_EXPR_LOG_QTHRESHOLD, &len) : NULL;
-	if (data && len == sizeof(target->nflog.threshold))
+	data = codec_data(expr, NFTNL_EXPR_LOG_QTHRESHOLD, &len);
+	if (len == sizeof(target->nflog.threshold))
 		memcpy(&target->nflog.threshold, data, len);
 	target->nflog.size = codec_u32(expr, NFTNL_EXPR_LOG_SNAPLEN);
 	/* cut as iptables cuts it: the kernel allows 127 bytes, xt_NFLOG 63 */
@@ -41,12 +40,10 @@ static int native_nflog(struct decoder *d, const struct nftnl_expr *expr, const 
 
 int codec_log(struct decoder *d, const struct nftnl_expr *expr)
 {
-	const char *prefix = nftnl_expr_is_set(expr, NFTNL_EXPR_LOG_PREFIX) ? nftnl_expr_get_str(expr, NFTNL_EXPR_LOG_PREFIX) : "";
+	const char *prefix = codec_str(expr, NFTNL_EXPR_LOG_PREFIX);
 	uint32_t level = LOG_LEVEL_DEFAULT;
 	char text[CODEC_TEXT_MAX];
 
-	if (!prefix)
-		prefix = "";
 	if (nftnl_expr_is_set(expr, NFTNL_EXPR_LOG_GROUP))
 		return native_nflog(d, expr, prefix);
 	d->native = true;
@@ -87,8 +84,8 @@ static void text_quote(const char *word, char ret[static CODEC_TEXT_MAX])
 void codec_log_text(const char *prefix, uint32_t level, uint32_t flags, char ret[static CODEC_TEXT_MAX])
 {
 	/* NF_LOG_* (linux/netfilter/nf_log.h), the same in xt_LOG.h; 0x10 is not in use */
-	static const char *const names[] = { "--log-tcp-sequence", "--log-tcp-options", "--log-ip-options", "--log-uid", NULL,
-		"--log-macdecode" };
+	static const char *const names[] = { "--log-tcp-sequence", "--log-tcp-options", "--log-ip-options",
+		"--log-uid", NULL, "--log-macdecode" };
 	char word[CODEC_TEXT_MAX];
 
 	ret[0] = '\0';
@@ -137,8 +134,8 @@ int codec_limit(struct decoder *d, const struct nftnl_expr *expr)
 	char text[CODEC_TEXT_MAX];
 	struct match *match;
 
-	if (codec_u32(expr, NFTNL_EXPR_LIMIT_TYPE) != NFT_LIMIT_PKTS || codec_u32(expr, NFTNL_EXPR_LIMIT_FLAGS) || rate == 0 ||
-	    unit == 0 || unit > 86400 || unit * XT_LIMIT_SCALE / rate == 0) {
+	if (codec_u32(expr, NFTNL_EXPR_LIMIT_TYPE) != NFT_LIMIT_PKTS || codec_u32(expr, NFTNL_EXPR_LIMIT_FLAGS) ||
+	    rate == 0 || unit == 0 || unit > 86400 || unit * XT_LIMIT_SCALE / rate == 0) {
 		d->native = true;
 		return codec_opaque(d, "limit");
 	}
@@ -153,8 +150,9 @@ static const char *reject_name(uint8_t family, uint32_t type, uint32_t code)
 	static const char *const ip4[] = { [0] = "icmp-net-unreachable", [1] = "icmp-host-unreachable",
 		[2] = "icmp-proto-unreachable", [3] = "icmp-port-unreachable", [9] = "icmp-net-prohibited",
 		[10] = "icmp-host-prohibited", [13] = "icmp-admin-prohibited" };
-	static const char *const ip6[] = { [0] = "icmp6-no-route", [1] = "icmp6-adm-prohibited", [3] = "icmp6-addr-unreachable",
-		[4] = "icmp6-port-unreachable", [5] = "icmp6-policy-fail", [6] = "icmp6-reject-route" };
+	static const char *const ip6[] = { [0] = "icmp6-no-route", [1] = "icmp6-adm-prohibited",
+		[3] = "icmp6-addr-unreachable", [4] = "icmp6-port-unreachable", [5] = "icmp6-policy-fail",
+		[6] = "icmp6-reject-route" };
 
 	if (type == NFT_REJECT_TCP_RST)
 		return "tcp-reset";
@@ -167,10 +165,9 @@ static const char *reject_name(uint8_t family, uint32_t type, uint32_t code)
 
 int codec_reject(struct decoder *d, const struct nftnl_expr *expr)
 {
-	uint32_t len = 0, type = codec_u32(expr, NFTNL_EXPR_REJECT_TYPE);
-	const uint8_t *code = nftnl_expr_is_set(expr, NFTNL_EXPR_REJECT_CODE) ?
-			      nftnl_expr_get(expr, NFTNL_EXPR_REJECT_CODE, &len) : NULL;
-	const char *name = reject_name(d->l3, type, code && len >= 1 ? *code : 0);
+	uint32_t len, type = codec_u32(expr, NFTNL_EXPR_REJECT_TYPE);
+	const uint8_t *code = codec_data(expr, NFTNL_EXPR_REJECT_CODE, &len);
+	const char *name = reject_name(d->l3, type, len ? *code : 0);
 	char text[CODEC_TEXT_MAX];
 
 	d->native = true;
@@ -184,7 +181,7 @@ int codec_reject(struct decoder *d, const struct nftnl_expr *expr)
 int codec_verdict(struct decoder *d, const struct nftnl_expr *expr)
 {
 	int32_t verdict = (int32_t)codec_u32(expr, NFTNL_EXPR_IMM_VERDICT);
-	const char *chain = nftnl_expr_is_set(expr, NFTNL_EXPR_IMM_CHAIN) ? nftnl_expr_get_str(expr, NFTNL_EXPR_IMM_CHAIN) : NULL;
+	const char *chain = codec_str(expr, NFTNL_EXPR_IMM_CHAIN);
 
 	if (!nftnl_expr_is_set(expr, NFTNL_EXPR_IMM_VERDICT))
 		return codec_target(d, TARGET_OPAQUE, NULL, "immediate");
@@ -200,7 +197,7 @@ int codec_verdict(struct decoder *d, const struct nftnl_expr *expr)
 		return codec_target(d, TARGET_RETURN, NULL, NULL);
 	case NFT_JUMP:
 	case NFT_GOTO:
-		if (chain && *chain)
+		if (*chain)
 			return codec_target(d, verdict == NFT_JUMP ? TARGET_JUMP : TARGET_GOTO, chain, NULL);
 		break;
 	}

@@ -111,7 +111,8 @@ static int decode_hl(struct decoder *d, const void *info)
 
 static int decode_multiport(struct decoder *d, const void *info)
 {
-	static const char which[] = { [XT_MULTIPORT_SOURCE] = 's', [XT_MULTIPORT_DESTINATION] = 'd', [XT_MULTIPORT_EITHER] = 'b' };
+	static const char which[] = { [XT_MULTIPORT_SOURCE] = 's', [XT_MULTIPORT_DESTINATION] = 'd',
+		[XT_MULTIPORT_EITHER] = 'b' };
 	struct match value = { .kind = MATCH_MULTIPORT };
 	struct xt_multiport_v1 ports;
 	struct match *match;
@@ -194,8 +195,8 @@ static int decode_set(struct decoder *d, const void *info)
 
 	memcpy(&set, info, sizeof(set));
 	/* the flags of the set's counters, and --return-nomatch (bit 7), are beyond struct match */
-	if (set.flags || set.packets.op || set.bytes.op || set.match_set.dim == 0 || set.match_set.dim > IPSET_DIM_MAX ||
-	    set.match_set.flags >> (set.match_set.dim + 1))
+	if (set.flags || set.packets.op || set.bytes.op || set.match_set.dim == 0 ||
+	    set.match_set.dim > IPSET_DIM_MAX || set.match_set.flags >> (set.match_set.dim + 1))
 		return -EOPNOTSUPP;
 	if (!d->sets || !d->sets->name || d->sets->name(set.match_set.index, name, d->sets->user) < 0)
 		return -EOPNOTSUPP;
@@ -253,13 +254,14 @@ static const struct {
 
 int codec_xt_decode_match(struct decoder *d, const struct nftnl_expr *expr)
 {
-	const char *name = nftnl_expr_is_set(expr, NFTNL_EXPR_MT_NAME) ? nftnl_expr_get_str(expr, NFTNL_EXPR_MT_NAME) : "?";
-	uint32_t revision = codec_u32(expr, NFTNL_EXPR_MT_REV), len = 0;
-	const void *info = nftnl_expr_is_set(expr, NFTNL_EXPR_MT_INFO) ? nftnl_expr_get(expr, NFTNL_EXPR_MT_INFO, &len) : NULL;
+	const char *name = codec_str(expr, NFTNL_EXPR_MT_NAME);
+	uint32_t revision = codec_u32(expr, NFTNL_EXPR_MT_REV), len;
+	const void *info = codec_data(expr, NFTNL_EXPR_MT_INFO, &len);
 	int r = -EOPNOTSUPP;
 
 	for (size_t i = 0; info && i < sizeof(xt_matches) / sizeof(xt_matches[0]); i++)
-		if (strcmp(name, xt_matches[i].name) == 0 && revision == xt_matches[i].revision && len >= xt_matches[i].size)
+		if (strcmp(name, xt_matches[i].name) == 0 && revision == xt_matches[i].revision &&
+		    len >= xt_matches[i].size)
 			r = xt_matches[i].decode(d, info);
 	return r == -EOPNOTSUPP ? codec_opaque(d, "-m %s", name) : r;
 }
@@ -324,9 +326,9 @@ static const struct {
 
 int codec_xt_decode_target(struct decoder *d, const struct nftnl_expr *expr)
 {
-	const char *name = nftnl_expr_is_set(expr, NFTNL_EXPR_TG_NAME) ? nftnl_expr_get_str(expr, NFTNL_EXPR_TG_NAME) : "?";
-	uint32_t len = 0;
-	const void *info = nftnl_expr_is_set(expr, NFTNL_EXPR_TG_INFO) ? nftnl_expr_get(expr, NFTNL_EXPR_TG_INFO, &len) : NULL;
+	const char *name = codec_str(expr, NFTNL_EXPR_TG_NAME);
+	uint32_t len;
+	const void *info = codec_data(expr, NFTNL_EXPR_TG_INFO, &len);
 	char text[CODEC_TEXT_MAX];
 
 	for (size_t i = 0; info && i < sizeof(xt_targets) / sizeof(xt_targets[0]); i++)

@@ -63,7 +63,8 @@ static int encode_tcp(const struct match *match, struct codec_xt *ret)
 
 	if (r < 0)
 		return r;
-	if ((match->u.ports.flag_set & ~match->u.ports.flag_mask) || (match->u.ports.not_flags && !match->u.ports.flag_mask))
+	if ((match->u.ports.flag_set & ~match->u.ports.flag_mask) ||
+	    (match->u.ports.not_flags && !match->u.ports.flag_mask))
 		return -EINVAL;
 	if (match->u.ports.flag_mask & ~TCP_FLAGS_KNOWN)
 		return -EOPNOTSUPP;
@@ -184,15 +185,16 @@ static int encode_multiport(const struct match *match, struct codec_xt *ret)
 static int encode_conntrack(const struct match *match, struct codec_xt *ret)
 {
 	uint16_t flags = match->u.conntrack.flags, invert = match->u.conntrack.invert;
+	uint16_t states = match->u.conntrack.states, status = match->u.conntrack.status;
 	struct xt_conntrack_mtinfo3 *info;
 
 	/* REPLY is the inverse of ORIGINAL in the kernel; the value says it by `reply` alone */
 	if (match->inverted || flags == 0 || (flags & ~CONNTRACK_KNOWN) || (invert & ~flags) ||
 	    (invert & CONNTRACK_DIRECTION))
 		return -EINVAL;
-	if ((flags & CONNTRACK_STATE) && (match->u.conntrack.states == 0 || (match->u.conntrack.states & ~STATES_KNOWN)))
+	if ((flags & CONNTRACK_STATE) && (states == 0 || (states & ~STATES_KNOWN)))
 		return -EINVAL;
-	if ((flags & CONNTRACK_STATUS) && (match->u.conntrack.status == 0 || (match->u.conntrack.status & ~STATUS_KNOWN)))
+	if ((flags & CONNTRACK_STATUS) && (status == 0 || (status & ~STATUS_KNOWN)))
 		return -EINVAL;
 	if (match->u.conntrack.origdst_port.lo > match->u.conntrack.origdst_port.hi)
 		return -EINVAL;
@@ -202,9 +204,9 @@ static int encode_conntrack(const struct match *match, struct codec_xt *ret)
 	info->match_flags = flags;
 	info->invert_flags = invert;
 	if (flags & CONNTRACK_STATE)
-		info->state_mask = match->u.conntrack.states;
+		info->state_mask = states;
 	if (flags & CONNTRACK_STATUS)
-		info->status_mask = match->u.conntrack.status;
+		info->status_mask = status;
 	if ((flags & CONNTRACK_DIRECTION) && match->u.conntrack.reply)
 		info->invert_flags |= CONNTRACK_DIRECTION;
 	if (flags & CONNTRACK_ORIGDST_PORT) {

@@ -21,8 +21,8 @@
 enum match_kind {
 	MATCH_IIF,       /* u.iface */
 	MATCH_OIF,       /* u.iface */
-	MATCH_SRC,       /* u.net; inverted or not, never matches a packet of the other family. With mask 0 it says just */
-	MATCH_DST,       /* that (`meta nfproto` in a table of family inet) and cannot be encoded */
+	MATCH_SRC,       /* u.net; inverted or not, never matches a packet of the other family. With mask 0 it says */
+	MATCH_DST,       /* just that (`meta nfproto` in a table of family inet) and cannot be encoded */
 	MATCH_PROTO,     /* u.proto */
 	MATCH_TCP,       /* u.ports; implies nothing: MATCH_PROTO stands before it, as in iptables */
 	MATCH_UDP,       /* u.ports */
@@ -30,7 +30,7 @@ enum match_kind {
 	MATCH_ICMP6,     /* u.icmp */
 	MATCH_HL,        /* u.hl: IPv6 hop limit equal to (inverted: other than) */
 	MATCH_MULTIPORT, /* u.multiport */
-	MATCH_CONNTRACK, /* u.conntrack */
+	MATCH_CONNTRACK, /* u.conntrack; text "state" where it goes by its older name, else NULL */
 	MATCH_SET,       /* u.set */
 	MATCH_COMMENT,   /* text; never decides */
 	MATCH_LIMIT,     /* text as iptables prints it ("--limit 5/sec"); may or may not match */
@@ -64,7 +64,7 @@ struct port_span {
 struct match {
 	enum match_kind kind;
 	bool inverted; /* not in TCP, UDP and CONNTRACK, which negate their parts */
-	char *text; /* COMMENT, LIMIT, OPAQUE; owned */
+	char *text; /* COMMENT, LIMIT, OPAQUE, CONNTRACK; owned */
 	union {
 		struct {
 			char name[IFNAMSIZ];
@@ -138,7 +138,7 @@ struct rule {
 	struct target target;
 	uint64_t packets, bytes;
 	uint64_t handle;   /* of the kernel; 0 where it comes from elsewhere */
-	bool native;       /* in a table of iptables, but iptables-save prints nothing of the table for it, or a wrong rule */
+	bool native;       /* of a table of iptables, but iptables-save prints a wrong rule, or nothing of the table */
 	bool dead_log;     /* a log statement beside a verdict: iptables-save loses it */
 };
 

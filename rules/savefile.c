@@ -149,7 +149,8 @@ static int parse_rule(struct parse *parse)
 	struct rule *rule;
 	int r;
 
-	r = saverule_parse(&parse->line, parse->reader.line, parse->family, parse->table, &saverule, parse->reader.diag);
+	r = saverule_parse(&parse->line, parse->reader.line, parse->family, parse->table, &saverule,
+			   parse->reader.diag);
 	if (r < 0)
 		return r;
 	r = find_chain(parse, saverule.chain, &chain);

@@ -11,17 +11,22 @@
 #define SAVEFILE_CHAINS_MAX 16384 /* of a table */
 
 /* "-A CHAIN …" exactly as iptables-save (family NFPROTO_IPV4) or ip6tables-save (NFPROTO_IPV6) prints the rule, without
- * newline; opaque parts as "[text]". Returns the length or -ENOSPC (@ret is then cut, but terminated). */
+ * newline; opaque parts as "[text]". Protocols go by the names that 1.8.9 and 1.8.11 share, igmp (2 to 1.8.11), or by
+ * number. Returns the length or -ENOSPC (@ret is then cut, but terminated). */
 int savefile_print_rule(const struct rule *rule, const char *chain, uint8_t family, char *ret, size_t size);
 
-/* Reads a whole file into @into, tables of @family. What is not understood becomes opaque with its text; what is no
- * iptables-save at all is -EINVAL with the line in @diag, and @into is as before. */
+/* Reads a whole file into @into, tables of @family; one that is there already is replaced. What is not understood becomes
+ * opaque with its text. What is no iptables-save text, or what iptables-restore is known to refuse as a whole (and what
+ * nobody saves: -I, -D, …), is -EINVAL with the line in @diag, and @into is as before. Options that may be cut short or
+ * run together, lists of addresses, names of hosts and octal numbers are opaque. */
 int savefile_parse(const char *text, size_t len, uint8_t family, struct ruleset *into, struct diag *diag);
 
 /*
  * The text of @old (may be empty) with our part replaced by @ours (as compile() makes it; NULL: our part is taken out and
  * base policies that are not POLICY_KEEP in @policies are set): our chains, the policies of INPUT and FORWARD, and our jump
- * last among the rules of its base chain. Every line of others stays byte-identical and in its order. The caller frees *ret.
+ * last among the rules of its base chain. Every line of others stays byte-identical and in its order; a rule that jumps
+ * to a chain of ours with matches of its own is another's as long as that chain stays. Any table of @ours will do; what
+ * the text lacks is added at its end. The caller frees *ret.
  * -EINVAL with @diag where @old is no iptables-save text: nothing may then be written over it.
  */
 struct savefile_policies {

@@ -54,11 +54,6 @@ static void put(struct merge *merge, const char *text)
 	put_bytes(merge, text, strlen(text));
 }
 
-static bool name_is_ours(const char *name)
-{
-	return strncmp(name, CHAIN_PREFIX, strlen(CHAIN_PREFIX)) == 0;
-}
-
 /* The policy that a base chain should have; POLICY_KEEP where there is no wish. */
 static uint8_t wish(const struct merge *merge, const char *name)
 {
@@ -103,7 +98,7 @@ static void put_chain(struct merge *merge)
 	const char *name = merge->line.words[0];
 	const struct saveline_base *base;
 
-	if (name_is_ours(name))
+	if (chain_is_ours(name))
 		return;
 	for (unsigned i = 0; (base = saveline_base(merge->name, i)); i++)
 		if (strcmp(base->name, name) == 0)
@@ -127,9 +122,9 @@ static bool rule_goes(const struct merge *merge, const struct saverule *rule)
 	size_t len = strcspn(text, " ");
 	char to[CHAIN_NAME_MAX + 1];
 
-	if (name_is_ours(rule->chain))
+	if (chain_is_ours(rule->chain))
 		return true;
-	if (!name_is_ours(text) || len >= sizeof(to))
+	if (!chain_is_ours(text) || len >= sizeof(to))
 		return false;
 	memcpy(to, text, len);
 	to[len] = '\0';
@@ -138,7 +133,7 @@ static bool rule_goes(const struct merge *merge, const struct saverule *rule)
 	for (size_t i = 0; i < rule->rule.n_matches; i++)
 		if (rule->rule.matches[i].kind != MATCH_COMMENT)
 			return false;
-	return !text[len] && saveline_find_base(merge->name, rule->chain);
+	return saveline_find_base(merge->name, rule->chain);
 }
 
 static int put_rule(struct merge *merge)

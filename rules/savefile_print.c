@@ -65,7 +65,8 @@ static void put_header(struct out *out, const struct rule *rule, uint8_t family)
 		enum match_kind kind;
 		const char *option;
 	} order[] = {
-		{ MATCH_SRC, "-s" }, { MATCH_DST, "-d" }, { MATCH_IIF, "-i" }, { MATCH_OIF, "-o" }, { MATCH_PROTO, "-p" },
+		{ MATCH_SRC, "-s" }, { MATCH_DST, "-d" }, { MATCH_IIF, "-i" }, { MATCH_OIF, "-o" },
+		{ MATCH_PROTO, "-p" },
 	};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -169,6 +170,11 @@ static void put_conntrack(struct out *out, const struct match *match)
 {
 	unsigned flags = match->u.conntrack.flags, invert = match->u.conntrack.invert;
 
+	if (match->text && strcmp(match->text, "state") == 0) {
+		put(out, " -m state%s --state ", not(invert & CONNTRACK_STATE));
+		put_bits(out, savename_states, match->u.conntrack.states);
+		return;
+	}
 	put(out, " -m conntrack");
 	if (flags & CONNTRACK_STATE) {
 		put(out, "%s --ctstate ", not(invert & CONNTRACK_STATE));
@@ -182,8 +188,11 @@ static void put_conntrack(struct out *out, const struct match *match)
 		put(out, "%s --ctstatus ", not(invert & CONNTRACK_STATUS));
 		put_bits(out, savename_statuses, match->u.conntrack.status);
 	}
-	if (flags & CONNTRACK_DIRECTION) /* has no "!": iptables refuses one */
-		put(out, " --ctdir %s", match->u.conntrack.reply != !!(invert & CONNTRACK_DIRECTION) ? "REPLY" : "ORIGINAL");
+	if (flags & CONNTRACK_DIRECTION) { /* has no "!": iptables refuses one */
+		bool reply = match->u.conntrack.reply != !!(invert & CONNTRACK_DIRECTION);
+
+		put(out, " --ctdir %s", reply ? "REPLY" : "ORIGINAL");
+	}
 }
 
 static void put_set(struct out *out, const struct match *match)

@@ -57,7 +57,7 @@ bool saveline_number(const char *word, uint64_t max, uint64_t *ret)
 	for (; *word; word++) {
 		uint64_t digit = (uint64_t)(unsigned char)*word - '0';
 
-		if (digit > 9 || value > max / 10 || value * 10 > max - digit)
+		if (digit > 9 || digit > max || value > max / 10 || value * 10 > max - digit)
 			return false;
 		value = value * 10 + digit;
 	}
@@ -100,8 +100,8 @@ static bool is_blank(char c)
 }
 
 /*
- * Cuts the bytes from @at on into words. With @quotes as iptables-restore cuts rules: a quote may open anywhere in a word,
- * and the one that closes ends the word; a backslash counts between quotes only. Without: at blanks.
+ * Cuts the bytes from @at on into words. With @quotes as iptables-restore cuts rules: a quote may open anywhere in a
+ * word, and the one that closes ends the word; a backslash counts between quotes only. Without: at blanks.
  */
 static int cut(struct saveline_reader *reader, struct saveline *ret, size_t at, size_t end, bool quotes)
 {
@@ -117,7 +117,8 @@ static int cut(struct saveline_reader *reader, struct saveline *ret, size_t at, 
 		if (at == end)
 			return 0;
 		if (ret->n_words == SAVELINE_WORDS_MAX) {
-			diag_set(reader->diag, reader->line, (unsigned)at + 1, "more than %d words", SAVELINE_WORDS_MAX);
+			diag_set(reader->diag, reader->line, (unsigned)at + 1, "more than %d words",
+				 SAVELINE_WORDS_MAX);
 			return -EINVAL;
 		}
 		ret->columns[ret->n_words] = (unsigned)at + 1;
@@ -175,7 +176,7 @@ static int classify(struct saveline_reader *reader, struct saveline *ret, size_t
 	if (!reader->in_table) {
 		ret->kind = SAVELINE_TABLE;
 		if (line[0] != '*') {
-			diag_set(reader->diag, reader->line, 1, "neither *TABLE nor a comment: no text of iptables-save");
+			diag_set(reader->diag, reader->line, 1, "neither *TABLE nor a comment: not from iptables-save");
 			return -EINVAL;
 		}
 		r = cut(reader, ret, 1, end, false);
@@ -236,7 +237,8 @@ int saveline_read(struct saveline_reader *reader, struct saveline *ret)
 	}
 	/* behind a comment it does no harm; anywhere else iptables-restore refuses the file */
 	if (end && begin[0] != '#' && begin[end - 1] == '\r') {
-		diag_set(reader->diag, reader->line, (unsigned)end, "a carriage return (DOS line end), which iptables-restore refuses");
+		diag_set(reader->diag, reader->line, (unsigned)end,
+			 "a carriage return (DOS line end), which iptables-restore refuses");
 		return -EINVAL;
 	}
 	r = classify(reader, ret, end);

@@ -174,7 +174,7 @@ static bool take_conntrack(struct match *match, unsigned id, const char *name, c
 		if (!savename_bits(savename_states, values[0], 0, &bits) || !bits)
 			return false;
 		/* the older name of the match knows no translations */
-		if (strcmp(name, "--state") == 0 && bits & (CT_SNAT | CT_DNAT))
+		if (strcmp(name, "--state") == 0 && (bits & (CT_SNAT | CT_DNAT) || match_set_text(match, "state") < 0))
 			return false;
 		match->u.conntrack.states = (uint16_t)bits;
 		return true;
@@ -228,7 +228,8 @@ static bool take_limit(struct match *match, unsigned id, const char *name, const
 	static const char *const units[][2] = {
 		{ "second", "sec" }, { "minute", "min" }, { "hour", "hour" }, { "day", "day" }, { NULL, NULL },
 	};
-	const char *old = match->text ? match->text : "", *slash = strchr(values[0], '/'), *unit = slash ? slash + 1 : "sec";
+	const char *old = match->text ? match->text : "";
+	const char *slash = strchr(values[0], '/'), *unit = slash ? slash + 1 : "sec";
 	char count[8], text[64];
 	uint64_t number;
 	size_t i = 0;
@@ -255,12 +256,13 @@ static bool take_limit(struct match *match, unsigned id, const char *name, const
 
 static const struct savematch matches[] = {
 	{ "tcp", MATCH_TCP, IPPROTO_TCP, true,
-	  (const struct savematch_option[]){ { "--sport", ID_SPORT }, { "--source-port", ID_SPORT }, { "--dport", ID_DPORT },
-		{ "--destination-port", ID_DPORT }, { "--tcp-flags", ID_FLAGS }, { "--syn", ID_FLAGS }, { NULL, 0 } },
+	  (const struct savematch_option[]){ { "--sport", ID_SPORT }, { "--source-port", ID_SPORT },
+		{ "--dport", ID_DPORT }, { "--destination-port", ID_DPORT }, { "--tcp-flags", ID_FLAGS },
+		{ "--syn", ID_FLAGS }, { NULL, 0 } },
 	  take_ports },
 	{ "udp", MATCH_UDP, IPPROTO_UDP, true,
-	  (const struct savematch_option[]){ { "--sport", ID_SPORT }, { "--source-port", ID_SPORT }, { "--dport", ID_DPORT },
-		{ "--destination-port", ID_DPORT }, { NULL, 0 } },
+	  (const struct savematch_option[]){ { "--sport", ID_SPORT }, { "--source-port", ID_SPORT },
+		{ "--dport", ID_DPORT }, { "--destination-port", ID_DPORT }, { NULL, 0 } },
 	  take_ports },
 	{ "icmp", MATCH_ICMP, IPPROTO_ICMP, false,
 	  (const struct savematch_option[]){ { "--icmp-type", ID_ONLY }, { NULL, 0 } }, take_icmp },
@@ -269,8 +271,8 @@ static const struct savematch matches[] = {
 	{ "hl", MATCH_HL, 0, false, (const struct savematch_option[]){ { "--hl-eq", ID_ONLY }, { NULL, 0 } }, take_hl },
 	/* the singular --dport is left out: with both matches loaded it could be either's */
 	{ "multiport", MATCH_MULTIPORT, 0, false,
-	  (const struct savematch_option[]){ { "--sports", ID_ONLY }, { "--source-ports", ID_ONLY }, { "--dports", ID_ONLY },
-		{ "--destination-ports", ID_ONLY }, { "--ports", ID_ONLY }, { NULL, 0 } },
+	  (const struct savematch_option[]){ { "--sports", ID_ONLY }, { "--source-ports", ID_ONLY },
+		{ "--dports", ID_ONLY }, { "--destination-ports", ID_ONLY }, { "--ports", ID_ONLY }, { NULL, 0 } },
 	  take_multiport },
 	{ "conntrack", MATCH_CONNTRACK, 0, false,
 	  (const struct savematch_option[]){ { "--ctstate", CONNTRACK_STATE }, { "--ctstatus", CONNTRACK_STATUS },
@@ -283,7 +285,8 @@ static const struct savematch matches[] = {
 	{ "comment", MATCH_COMMENT, 0, false,
 	  (const struct savematch_option[]){ { "--comment", ID_ONLY }, { NULL, 0 } }, take_comment },
 	{ "limit", MATCH_LIMIT, 0, false,
-	  (const struct savematch_option[]){ { "--limit", ID_RATE }, { "--limit-burst", ID_BURST }, { NULL, 0 } }, take_limit },
+	  (const struct savematch_option[]){ { "--limit", ID_RATE }, { "--limit-burst", ID_BURST }, { NULL, 0 } },
+	  take_limit },
 };
 
 const struct savematch *savematch_find(const char *name)
@@ -322,12 +325,19 @@ bool savematch_net(const char *text, uint8_t family, struct match *match, bool *
 	int af = family == NFPROTO_IPV4 ? AF_INET : AF_INET6;
 	unsigned bits = af == AF_INET ? 32 : 128;
 	const char *slash = strchr(text, '/');
+	size_t n = slash ? (size_t)(slash - text) : strlen(text);
 	char addr[INET6_ADDRSTRLEN];
 	uint64_t len = bits;
 	static const uint8_t zero[16];
 
-	if (snprintf(addr, sizeof(addr), "%.*s", slash ? (int)(slash - text) : INET6_ADDRSTRLEN, text) >= (int)sizeof(addr))
+	if (n >= sizeof(addr))
 		return false;
+	memcpy(addr, text, n);
+	addr[n] = '\0';
+	if (strcmp(text, "0/0") == 0 && af == AF_INET) {
+		*any = true;
+		return true;
+	}
 	/* not addr_parse(): iptables takes IPv4-mapped addresses, though no packet has one */
 	if (inet_pton(af, addr, match->u.net.addr.bytes) != 1)
 		return false;

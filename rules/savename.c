@@ -30,7 +30,8 @@ const struct savename_bit savename_statuses[] = {
 };
 
 const struct savename_bit savename_tcp_flags[] = {
-	{ "FIN", 0x01 }, { "SYN", 0x02 }, { "RST", 0x04 }, { "PSH", 0x08 }, { "ACK", 0x10 }, { "URG", 0x20 }, { NULL, 0 },
+	{ "FIN", 0x01 }, { "SYN", 0x02 }, { "RST", 0x04 }, { "PSH", 0x08 }, { "ACK", 0x10 }, { "URG", 0x20 },
+	{ NULL, 0 },
 };
 
 bool savename_bits(const struct savename_bit *bits, const char *text, unsigned all, unsigned *ret)
@@ -121,8 +122,8 @@ bool savename_port(const char *text, uint16_t *ret)
 {
 	static const struct number_name services[] = {
 		{ "ftp", 21 }, { "ssh", 22 }, { "telnet", 23 }, { "smtp", 25 }, { "domain", 53 }, { "bootps", 67 },
-		{ "bootpc", 68 }, { "http", 80 }, { "ntp", 123 }, { "snmp", 161 }, { "https", 443 }, { "submission", 587 },
-		{ "imaps", 993 }, { "pop3s", 995 },
+		{ "bootpc", 68 }, { "http", 80 }, { "ntp", 123 }, { "snmp", 161 }, { "https", 443 },
+		{ "submission", 587 }, { "imaps", 993 }, { "pop3s", 995 },
 	};
 	uint64_t number;
 

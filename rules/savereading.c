@@ -22,14 +22,20 @@ enum savecore savereading_core(const char *word)
 		{ "-d", CORE_DST }, { "--dst", CORE_DST }, { "--destination", CORE_DST },
 		{ "-i", CORE_IIF }, { "--in-interface", CORE_IIF }, { "-o", CORE_OIF }, { "--out-interface", CORE_OIF },
 		{ "-j", CORE_TARGET }, { "--jump", CORE_TARGET }, { "-g", CORE_GOTO }, { "--goto", CORE_GOTO },
-		{ "-c", CORE_COUNTERS }, { "--set-counters", CORE_COUNTERS }, { "-m", CORE_MATCH }, { "--match", CORE_MATCH },
+		{ "-c", CORE_COUNTERS }, { "--set-counters", CORE_COUNTERS },
+		{ "-m", CORE_MATCH }, { "--match", CORE_MATCH },
 		{ "-f", CORE_FRAGMENT }, { "--fragment", CORE_FRAGMENT }, { "--fragments", CORE_FRAGMENT },
 		{ "-4", CORE_IPV4 }, { "--ipv4", CORE_IPV4 }, { "-6", CORE_IPV6 }, { "--ipv6", CORE_IPV6 },
-		{ "-I", CORE_REFUSED }, { "--insert", CORE_REFUSED }, { "-D", CORE_REFUSED }, { "--delete", CORE_REFUSED },
-		{ "-R", CORE_REFUSED }, { "--replace", CORE_REFUSED }, { "-N", CORE_REFUSED }, { "--new-chain", CORE_REFUSED },
-		{ "-P", CORE_REFUSED }, { "--policy", CORE_REFUSED }, { "-F", CORE_REFUSED }, { "--flush", CORE_REFUSED },
-		{ "-X", CORE_REFUSED }, { "--delete-chain", CORE_REFUSED }, { "-Z", CORE_REFUSED }, { "--zero", CORE_REFUSED },
-		{ "-E", CORE_REFUSED }, { "--rename-chain", CORE_REFUSED }, { "-C", CORE_REFUSED }, { "--check", CORE_REFUSED },
+		{ "-I", CORE_REFUSED }, { "--insert", CORE_REFUSED },
+		{ "-D", CORE_REFUSED }, { "--delete", CORE_REFUSED },
+		{ "-R", CORE_REFUSED }, { "--replace", CORE_REFUSED },
+		{ "-N", CORE_REFUSED }, { "--new-chain", CORE_REFUSED },
+		{ "-P", CORE_REFUSED }, { "--policy", CORE_REFUSED },
+		{ "-F", CORE_REFUSED }, { "--flush", CORE_REFUSED },
+		{ "-X", CORE_REFUSED }, { "--delete-chain", CORE_REFUSED },
+		{ "-Z", CORE_REFUSED }, { "--zero", CORE_REFUSED },
+		{ "-E", CORE_REFUSED }, { "--rename-chain", CORE_REFUSED },
+		{ "-C", CORE_REFUSED }, { "--check", CORE_REFUSED },
 		{ "-t", CORE_REFUSED }, { "--table", CORE_REFUSED },
 	};
 
@@ -64,6 +70,14 @@ bool savereading_is_implicit(const struct savereading *r, const char *option)
 	return match && savematch_option(match, option);
 }
 
+/* Short options run together and long ones cut short ("-jDROP", "--jum DROP"): some versions read them. */
+static bool hides_target(const char *word)
+{
+	if (word[0] != '-' || !word[1])
+		return false;
+	return word[1] != '-' || word[2] == 'j' || word[2] == 'g';
+}
+
 void savereading_swallow(struct savereading *r)
 {
 	const struct saveline *line = r->line;
@@ -71,9 +85,15 @@ void savereading_swallow(struct savereading *r)
 	while (r->at < line->n_words) {
 		size_t option = r->at + (strcmp(line->words[r->at], "!") == 0);
 
-		if (option < line->n_words && savereading_core(line->words[option]))
+		if (option == line->n_words) {
+			r->at = option;
 			return;
-		r->at = option < line->n_words ? option + 1 : option;
+		}
+		if (savereading_core(line->words[option]))
+			return;
+		if (hides_target(line->words[option]))
+			r->hidden = true;
+		r->at = option + 1;
 	}
 }
 

@@ -37,6 +37,7 @@ struct savereading {
 	size_t begin;   /* first word of the option in hand, a "!" before it included */
 	bool inverted;  /* that "!" */
 	bool spoiled;   /* the rule as a whole is opaque */
+	bool hidden;    /* among words that were not understood there may be a target */
 	unsigned given; /* bits: options of iptables itself that must not come twice */
 	uint8_t proto;  /* of "-p", not inverted; else 0 */
 	size_t index[MATCH_OPAQUE];  /* 1 + index of the last match of a kind */

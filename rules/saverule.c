@@ -99,6 +99,7 @@ static int take_option(struct savereading *r)
 
 	if (!def || !savematch_option(def, r->line->words[r->at])) {
 		r->spoiled = true;
+		r->hidden = true;
 		r->at++;
 		savereading_swallow(r);
 		return 0;
@@ -109,6 +110,7 @@ static int take_option(struct savereading *r)
 	/* it may have been demoted meanwhile */
 	if (r->out->rule.matches[r->index[def->kind] - 1].kind == MATCH_OPAQUE) {
 		r->spoiled = true;
+		r->hidden = true;
 		r->at++;
 		savereading_swallow(r);
 		return 0;
@@ -135,7 +137,7 @@ static int take_proto(struct savereading *r, const char *value)
 	return 0;
 }
 
-/* @kind: MATCH_SRC, MATCH_DST, MATCH_IIF or MATCH_OIF. Lists (a,b) make several rules and names ask the resolver: opaque. */
+/* @kind: MATCH_SRC, MATCH_DST, MATCH_IIF or MATCH_OIF. Lists (a,b) are several rules, names ask the resolver: opaque. */
 static int take_endpoint(struct savereading *r, enum match_kind kind, const char *value)
 {
 	struct match *match = rule_add_match(&r->out->rule, kind);
@@ -334,6 +336,17 @@ static int spoil(struct savereading *r)
 	return add_opaque(r);
 }
 
+/* What may have a target that was not seen does not "count and go on". */
+static int hide_target(struct savereading *r)
+{
+	struct target *target = &r->out->rule.target;
+
+	if (!r->hidden || target->kind != TARGET_NONE)
+		return 0;
+	target->kind = TARGET_OPAQUE;
+	return target_set_text(target, "not understood");
+}
+
 int saverule_parse(const struct saveline *line, unsigned number, uint8_t family, const struct table *table,
 		   struct saverule *ret, struct diag *diag)
 {
@@ -348,6 +361,8 @@ int saverule_parse(const struct saveline *line, unsigned number, uint8_t family,
 	error = read_words(&r);
 	if (error == 0 && (r.spoiled || !is_sound(&r)))
 		error = spoil(&r);
+	if (error == 0)
+		error = hide_target(&r);
 	if (error < 0)
 		rule_clear(&ret->rule);
 	return error;

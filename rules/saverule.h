@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The words of a "-A" line as a rule. What is not understood becomes opaque: a match with all words up to the next option
- * of iptables itself, or, where it cannot be told which match an option belongs to, the whole rule but its target.
+ * The words of a "-A" line as a rule. What is not understood becomes opaque: a match with all words up to the next
+ * option of iptables itself, or, where it cannot be told whose an option is, the whole rule but its target.
  */
 #include "rules/diag.h"
 #include "rules/ruleset.h"

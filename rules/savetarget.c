@@ -3,26 +3,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "rules/savename.h"
 #include "rules/savereading.h"
 
 enum take { TAKE_NO, TAKE_YES };
 
-static int append(struct target *target, const char *option, const char *value)
-{
-	size_t size = (target->text ? strlen(target->text) : 0) + strlen(option) + (value ? strlen(value) : 0) + 3;
-	char *text = malloc(size);
+/* What stands behind LOG; iptables prints it in its own order. */
+struct log {
+	char prefix[30]; /* struct xt_log_info: iptables cuts there */
+	unsigned level;
+	unsigned flags; /* bit i: log_flags[i] */
+};
 
-	if (!text)
-		return -ENOMEM;
-	snprintf(text, size, "%s%s%s%s%s", target->text ? target->text : "", target->text ? " " : "", option,
-		 value ? " " : "", value ? value : "");
-	free(target->text);
-	target->text = text;
-	return TAKE_YES;
-}
+static const char *const log_flags[] = {
+	"--log-tcp-sequence", "--log-tcp-options", "--log-ip-options", "--log-uid", "--log-macdecode",
+};
+#define LOG_FLAGS (sizeof(log_flags) / sizeof(log_flags[0]))
+#define LOG_LEVEL 4 /* warning; it goes unsaid */
 
 static int take_reject(const struct savereading *r, const char *option, const char *value)
 {
@@ -38,33 +36,57 @@ static int take_reject(const struct savereading *r, const char *option, const ch
 	return target_set_text(target, text) < 0 ? -ENOMEM : TAKE_YES;
 }
 
-static int take_log(const struct savereading *r, const char *option, const char *value)
+static int take_log(struct log *log, const char *option, const char *value)
 {
-	char quoted[256];
+	static const char *const levels[] = {
+		"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug",
+	};
+	uint64_t number;
 
-	if (strcmp(option, "--log-level") == 0) {
-		/* 4, warning, is what it does by itself: iptables leaves it out */
-		if (strcmp(value, "4") == 0 || strcasecmp(value, "warning") == 0)
-			return TAKE_YES;
-		savename_word(value, quoted, sizeof(quoted));
-	} else if (strcmp(option, "--log-prefix") == 0) {
-		savename_quote(value, quoted, sizeof(quoted));
-	} else {
-		return TAKE_NO;
+	if (strcmp(option, "--log-prefix") == 0 && *value) {
+		snprintf(log->prefix, sizeof(log->prefix), "%s", value);
+		return TAKE_YES;
 	}
-	return strlen(value) > 100 ? TAKE_NO : append(&r->out->rule.target, option, quoted);
+	if (strcmp(option, "--log-level") != 0)
+		return TAKE_NO;
+	for (unsigned i = 0; i < 8; i++) {
+		if (strcmp(levels[i], value) == 0) {
+			log->level = i;
+			return TAKE_YES;
+		}
+	}
+	if (!saveline_number(value, 7, &number))
+		return TAKE_NO;
+	log->level = (unsigned)number;
+	return TAKE_YES;
 }
 
-static int take_log_flag(const struct savereading *r, const char *option)
+static int take_log_flag(struct log *log, const char *option)
 {
-	static const char *const flags[] = {
-		"--log-tcp-sequence", "--log-tcp-options", "--log-ip-options", "--log-uid", "--log-macdecode",
-	};
-
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (strcmp(flags[i], option) == 0)
-			return append(&r->out->rule.target, option, NULL);
+	for (size_t i = 0; i < LOG_FLAGS; i++) {
+		if (strcmp(log_flags[i], option) == 0) {
+			log->flags |= 1u << i;
+			return TAKE_YES;
+		}
+	}
 	return TAKE_NO;
+}
+
+static int set_log(struct target *target, const struct log *log)
+{
+	char text[256] = "", quoted[2 * sizeof(log->prefix) + 4];
+	size_t n = 0;
+
+	if (log->prefix[0]) {
+		savename_quote(log->prefix, quoted, sizeof(quoted));
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " --log-prefix %s", quoted);
+	}
+	if (log->level != LOG_LEVEL)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, " --log-level %u", log->level);
+	for (size_t i = 0; i < LOG_FLAGS; i++)
+		if (log->flags >> i & 1)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " %s", log_flags[i]);
+	return target_set_text(target, n ? text + 1 : NULL);
 }
 
 static int take_nflog(const struct savereading *r, const char *option, const char *value)
@@ -101,10 +123,23 @@ static int make_opaque(struct savereading *r, size_t from)
 	return target->text ? 0 : -ENOMEM;
 }
 
+static int take(struct savereading *r, struct log *log, const char *option, const char *value)
+{
+	switch (r->out->rule.target.kind) {
+	case TARGET_LOG:
+		return take_log(log, option, value);
+	case TARGET_REJECT:
+		return take_reject(r, option, value);
+	default:
+		return take_nflog(r, option, value);
+	}
+}
+
 static int read_options(struct savereading *r)
 {
 	const struct saveline *line = r->line;
-	enum target_kind kind = r->out->rule.target.kind;
+	struct target *target = &r->out->rule.target;
+	struct log log = { .level = LOG_LEVEL };
 	size_t name = r->at - 1;
 
 	while (r->at < line->n_words) {
@@ -113,27 +148,22 @@ static int read_options(struct savereading *r)
 		int taken = TAKE_NO;
 
 		if (strcmp(option, "!") == 0 || savereading_core(option) || savereading_is_implicit(r, option))
-			return 0;
+			break;
 		if (option[0] != '-')
 			return savereading_refuse(r, r->at, "an unexpected word");
-		if (kind == TARGET_LOG) {
-			taken = take_log_flag(r, option);
-			if (taken == TAKE_YES) {
-				r->at++;
-				continue;
-			}
+		if (target->kind == TARGET_LOG && take_log_flag(&log, option) == TAKE_YES) {
+			r->at++;
+			continue;
 		}
-		if (taken == TAKE_NO && value)
-			taken = kind == TARGET_LOG    ? take_log(r, option, value) :
-				kind == TARGET_REJECT ? take_reject(r, option, value) :
-							take_nflog(r, option, value);
+		if (value)
+			taken = take(r, &log, option, value);
 		if (taken < 0)
 			return taken;
 		if (taken == TAKE_NO)
 			return make_opaque(r, name);
 		r->at += 2;
 	}
-	return 0;
+	return target->kind == TARGET_LOG ? set_log(target, &log) : 0;
 }
 
 int savetarget_read(struct savereading *r, const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Random rules that nftcodec_encode() accepts, for tests that compare after a round trip. The same seed gives the same rules.
+ * Random rules that nftcodec_encode() accepts, for tests that compare after a round trip. A seed gives the same rules.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -133,7 +133,8 @@ static inline void random_multiport(uint64_t *state, struct rule *rule)
 
 static inline void random_conntrack(uint64_t *state, struct rule *rule)
 {
-	static const uint16_t states = CT_INVALID | CT_ESTABLISHED | CT_RELATED | CT_NEW | CT_SNAT | CT_DNAT | CT_UNTRACKED;
+	static const uint16_t states = CT_INVALID | CT_ESTABLISHED | CT_RELATED | CT_NEW | CT_SNAT | CT_DNAT |
+				       CT_UNTRACKED;
 	struct match *match = random_match(state, rule, MATCH_CONNTRACK);
 	uint16_t parts = CONNTRACK_STATE | CONNTRACK_STATUS | CONNTRACK_ORIGDST_PORT | CONNTRACK_DIRECTION;
 
@@ -141,7 +142,8 @@ static inline void random_conntrack(uint64_t *state, struct rule *rule)
 	do
 		match->u.conntrack.flags = (uint16_t)random_next(state) & parts;
 	while (!match->u.conntrack.flags);
-	match->u.conntrack.invert = (uint16_t)random_next(state) & match->u.conntrack.flags & (uint16_t)~CONNTRACK_DIRECTION;
+	match->u.conntrack.invert = (uint16_t)random_next(state) & match->u.conntrack.flags;
+	match->u.conntrack.invert &= (uint16_t)~CONNTRACK_DIRECTION;
 	if (match->u.conntrack.flags & CONNTRACK_STATE)
 		do
 			match->u.conntrack.states = (uint16_t)random_next(state) & states;
@@ -209,8 +211,8 @@ static inline void random_protocol(uint64_t *state, struct rule *rule, uint8_t f
 
 static inline void random_target(uint64_t *state, struct rule *rule, const char *chain)
 {
-	static const enum target_kind kinds[] = { TARGET_NONE, TARGET_ACCEPT, TARGET_DROP, TARGET_RETURN, TARGET_JUMP, TARGET_GOTO,
-		TARGET_NFLOG };
+	static const enum target_kind kinds[] = { TARGET_NONE, TARGET_ACCEPT, TARGET_DROP, TARGET_RETURN, TARGET_JUMP,
+		TARGET_GOTO, TARGET_NFLOG };
 	enum target_kind kind = kinds[random_below(state, sizeof(kinds) / sizeof(kinds[0]))];
 	struct target *target = &rule->target;
 

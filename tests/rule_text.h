@@ -78,7 +78,8 @@ static inline void text_match(struct rule_text *to, const struct match *match)
 	case MATCH_CONNTRACK:
 		text_add(to, " %x^%x states %x status %x reply %d dport %u-%u", match->u.conntrack.flags,
 			 match->u.conntrack.invert, match->u.conntrack.states, match->u.conntrack.status,
-			 match->u.conntrack.reply, match->u.conntrack.origdst_port.lo, match->u.conntrack.origdst_port.hi);
+			 match->u.conntrack.reply, match->u.conntrack.origdst_port.lo,
+			 match->u.conntrack.origdst_port.hi);
 		break;
 	case MATCH_SET:
 		text_add(to, " %s dim %u src %x", match->u.set.name, match->u.set.dim, match->u.set.src);
@@ -94,8 +95,8 @@ static inline void text_match(struct rule_text *to, const struct match *match)
 
 static inline void rule_to_text(const struct rule *rule, struct rule_text *to)
 {
-	static const char *const names[] = { "none", "accept", "drop", "reject", "return", "jump", "goto", "nflog", "log",
-		"opaque" };
+	static const char *const names[] = { "none", "accept", "drop", "reject", "return", "jump", "goto", "nflog",
+		"log", "opaque" };
 	const struct target *target = &rule->target;
 
 	to->used = 0;

@@ -11,6 +11,7 @@
 
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/log.h"
+#include "fwd/daemon/upkeep.h"
 
 #define WIDE_V4 16 /* shorter prefixes need --wide: a mistyped 1.2.3.4/3 opens an eighth of the internet */
 #define WIDE_V6 32
@@ -56,7 +57,7 @@ static int lookup_entry(const struct entry *entry, void *user)
 {
 	struct lookup *lookup = user;
 
-	if (!cidr_equal(&entry->net, lookup->net))
+	if (entry->nomatch || !cidr_equal(&entry->net, lookup->net))
 		return 0;
 	*lookup->ret = *entry;
 	return 1;
@@ -249,6 +250,7 @@ int firewall_allow(struct firewall *firewall, const struct allow *allow, struct 
 	for (size_t i = 0; i < allow->n && r == 0; i++)
 		tell_allow(firewall, &plans[i], change, told, user);
 	free(plans);
+	upkeep_kick(firewall->upkeep);
 	return r;
 }
 
@@ -313,5 +315,6 @@ int firewall_remove(struct firewall *firewall, const char *list_name, const stru
 		}
 		told(&entry, r == 0 ? ENTRY_PRESENT : ENTRY_ABSENT, note, user);
 	}
+	upkeep_kick(firewall->upkeep);
 	return 0;
 }

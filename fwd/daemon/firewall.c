@@ -17,6 +17,7 @@
 #include "fwd/daemon/log.h"
 #include "fwd/daemon/monitor.h"
 #include "fwd/daemon/sshports.h"
+#include "fwd/daemon/upkeep.h"
 #include "rules/compile.h"
 #include "rules/conf.h"
 
@@ -240,6 +241,22 @@ static int open_kernel(struct firewall *firewall)
 	return 0;
 }
 
+/* The SSH ports that our own rules still name, in the kernel and in the renderings: at boot no sshd listens yet. */
+static void recall_ssh_ports(struct firewall *firewall, struct policy *policy)
+{
+	struct ruleset *ruleset;
+
+	if (kernel_read(firewall->kernel, &ruleset) == 0) {
+		compiled_ssh_ports(ruleset, policy);
+		ruleset_free(ruleset);
+	}
+	if (store_read_rules(firewall->paths.iptables_dir, &ruleset) == 0) {
+		compiled_ssh_ports(ruleset, policy);
+		ruleset_free(ruleset);
+	}
+	sshports_find(policy, policy);
+}
+
 /* A confirmed state that is there but cannot be trusted: SSH open, everything else closed. */
 static void read_confirmed(struct firewall *firewall)
 {
@@ -249,9 +266,9 @@ static void read_confirmed(struct firewall *firewall)
 	if (r == 0)
 		return;
 	confirmed_init(&firewall->confirmed);
-	sshports_find(&firewall->confirmed.policy, &firewall->confirmed.policy);
 	if (r == -ENOENT)
 		return;
+	recall_ssh_ports(firewall, &firewall->confirmed.policy);
 	firewall->confirmed.on = true;
 	firewall_degrade(firewall, "%s/" CONFIRMED_NAME ":%u: %s; SSH is open, everything else is closed", firewall->paths.state_dir,
 			 diag.line, diag.text);
@@ -271,6 +288,8 @@ static void start(struct firewall *firewall)
 		r = journal_open(path, &firewall->journal, &diag);
 	if (r < 0)
 		firewall_degrade(firewall, "%s: %s", firewall->paths.iptables_dir, diag.text[0] ? diag.text : strerror(-r));
+	if (firewall->journal && upkeep_new(firewall, &firewall->upkeep) < 0)
+		log_say(LOG_WARNING, "cannot hear of others who write the list file");
 	diag_clear(&diag);
 	if (entries_load(firewall, &diag) < 0)
 		firewall_degrade(firewall, "%s", diag.text);
@@ -315,6 +334,7 @@ void firewall_free(struct firewall *firewall)
 	if (firewall->clock)
 		event_free(firewall->clock);
 	monitor_free(firewall->monitor);
+	upkeep_free(firewall->upkeep);
 	journal_close(firewall->journal);
 	kernel_close(firewall->kernel);
 	sets_close(firewall->sets);

@@ -327,7 +327,8 @@ static void note_creates(struct journal *journal)
 	while (line < end) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
 
-		if (*line != 'a' && *line != 'd' && setfile_parse_line(line, (size_t)(newline - line), &parsed, NULL) == 0 &&
+		if (*line != 'a' && *line != 'd' && /* the many */
+		    setfile_parse_line(line, (size_t)(newline - line), &parsed, NULL) == 0 &&
 		    parsed.kind == SET_LINE_CREATE)
 			journal->known[journal_known(journal, parsed.set)].had_create = true;
 		line = newline + 1;

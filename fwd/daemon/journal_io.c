@@ -288,7 +288,10 @@ int source_open(struct source *source, struct journal *journal, struct diag *dia
 	}
 	if (source->fd < 0)
 		return io_fail(diag, errno, "opening", journal->path);
-	r = fstat(source->fd, &st) < 0 ? io_fail(diag, errno, "opening", journal->path) : io_check(&st, journal->path, diag);
+	if (fstat(source->fd, &st) < 0)
+		r = io_fail(diag, errno, "opening", journal->path);
+	else
+		r = io_check(&st, journal->path, diag);
 	if (r < 0) {
 		source_close(source);
 		return r;

@@ -193,7 +193,8 @@ static int rewrite_once(struct rewrite *rewrite,
 }
 
 int journal_rewrite(struct journal *journal, const struct journal_set *sets, size_t n, uint64_t now,
-		    int (*dump)(const char *set, int (*put)(const struct entry *entry, void *put_user), void *put_user, void *user),
+		    int (*dump)(const char *set, int (*put)(const struct entry *entry, void *put_user), void *put_user,
+				void *user),
 		    void *user, struct diag *diag)
 {
 	struct rewrite *rewrite;

@@ -72,7 +72,7 @@ static int load_grow(struct load *load)
 
 static int load_net(struct load *load, const struct set_line *line, const struct cidr *net)
 {
-	struct journal_item *item, before = { .state = ITEM_REMOVED };
+	struct journal_item *item, before = { 0 };
 	uint32_t *slot;
 	int r;
 
@@ -103,7 +103,7 @@ static int load_net(struct load *load, const struct set_line *line, const struct
 	item->state = ITEM_ADDED;
 	item->packets = line->entry.packets;
 	item->bytes = line->entry.bytes;
-	if (!item->packets && !item->bytes && before.state == ITEM_ADDED && before.line > load->emptied) {
+	if (!item->packets && !item->bytes && before.line > load->emptied) {
 		/* a second add without counters leaves them, with ipset too */
 		item->packets = before.packets;
 		item->bytes = before.bytes;

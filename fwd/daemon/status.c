@@ -91,21 +91,20 @@ static void attend(json_t *attention, const char *text, const char *hint)
 	json_array_append_new(attention, json_pack("{s:s, s:s}", "text", text, "hint", hint));
 }
 
-static const char *wish_state(struct firewall *firewall, char *text, size_t size)
+static const char *wish_state(struct firewall *firewall, struct policy *wish, char *text, size_t size)
 {
-	struct policy wish;
 	struct diag diag = { 0 };
 	const struct policy *against = firewall->trial.on ? &firewall->trial.candidate.policy : &firewall->confirmed.policy;
 
 	text[0] = '\0';
-	if (firewall_wish(firewall, &wish, &diag) < 0) {
+	if (firewall_wish(firewall, wish, &diag) < 0) {
 		if (diag.line)
 			snprintf(text, size, "%s:%u: %s", firewall->paths.conf, diag.line, diag.text);
 		else
 			snprintf(text, size, "%s: %s", firewall->paths.conf, diag.text);
 		return "unreadable";
 	}
-	return policy_equal(&wish, against) ? "same" : "differs";
+	return policy_equal(wish, against) ? "same" : "differs";
 }
 
 /* Chains or jumps of ours that are not as they should be. */
@@ -163,6 +162,19 @@ static void attend_native(const struct ruleset *actual, json_t *attention)
 	}
 }
 
+/* A rendering that cannot be read is never written over, so that it stays behind what is confirmed. */
+static void attend_files(struct firewall *firewall, json_t *attention)
+{
+	struct diag diag = { 0 };
+	const char *which = NULL;
+	char text[512];
+
+	if (store_check(firewall->paths.iptables_dir, &firewall->confirmed, &which, &diag) >= 0 || !which)
+		return;
+	snprintf(text, sizeof(text), "%.200s/%s:%u: %.250s", firewall->paths.iptables_dir, which, diag.line, diag.text);
+	attend(attention, text, "mend it or take it away, then: systemctl restart fwd writes ours into it");
+}
+
 static json_t *json_stranger(struct firewall *firewall, const struct ruleset *actual, json_t *attention)
 {
 	json_t *json = json_object();
@@ -183,42 +195,55 @@ static json_t *json_stranger(struct firewall *firewall, const struct ruleset *ac
 	return json;
 }
 
+/* What the kernel shows: whether a stranger gets in, and what of ours or of others is not as it should be. */
+static json_t *look_at_kernel(struct firewall *firewall, json_t *attention)
+{
+	struct ruleset *actual, *wish = NULL;
+	json_t *stranger;
+
+	if (!firewall->kernel || kernel_read(firewall->kernel, &actual) < 0)
+		return json_object();
+	stranger = json_stranger(firewall, actual, attention);
+	if (firewall->confirmed.on || firewall->trial.on) {
+		if (firewall_ruleset(firewall, &wish) == 0)
+			attend_drift(firewall, wish, attention);
+		attend_dead(actual, attention);
+		attend_native(actual, attention);
+	}
+	ruleset_free(wish);
+	ruleset_free(actual);
+	return stranger;
+}
+
 int firewall_status(struct firewall *firewall, json_t **ret)
 {
 	const struct confirmed *confirmed = &firewall->confirmed;
-	struct ruleset *actual = NULL, *wish = NULL;
-	json_t *attention = json_array(), *stranger = json_object(), *status;
-	char wish_text[512];
 	const char *state = firewall->degraded[0] ? "degraded" : firewall->trial.on ? "trial" : confirmed->on ? "on" : "off";
-	const char *wished = wish_state(firewall, wish_text, sizeof(wish_text));
+	json_t *attention = json_array(), *stranger;
+	struct policy policy = confirmed->policy; /* off: what enable would put in force, if that can be read */
+	char wish_text[512];
+	const char *wished = wish_state(firewall, &policy, wish_text, sizeof(wish_text));
 
+	if (firewall->trial.on)
+		policy = firewall->trial.candidate.policy;
+	else if (confirmed->on)
+		policy = confirmed->policy;
 	if (firewall->degraded[0])
 		attend(attention, firewall->degraded, "mend it, then: systemctl restart fwd");
 	if (firewall->rolled_back[0])
 		attend(attention, firewall->rolled_back, "begin it again, and confirm in time");
-	if (firewall->kernel && kernel_read(firewall->kernel, &actual) == 0) {
-		json_decref(stranger);
-		stranger = json_stranger(firewall, actual, attention);
-		if (confirmed->on || firewall->trial.on) {
-			if (firewall_ruleset(firewall, &wish) == 0)
-				attend_drift(firewall, wish, attention);
-			attend_dead(actual, attention);
-			attend_native(actual, attention);
-		}
-	}
+	stranger = look_at_kernel(firewall, attention);
+	if (confirmed->on)
+		attend_files(firewall, attention);
 	if (confirmed->on && strcmp(wished, "differs") == 0)
 		attend(attention, "fwd.conf says something else than what is in force", "fwctl reload puts it on trial");
 	else if (strcmp(wished, "unreadable") == 0)
 		attend(attention, wish_text, "fwctl edit");
-	status = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:s, s:o}", "state", state, "generation",
-			   (json_int_t)confirmed->generation, "since", (json_int_t)confirmed->since, "trial", json_trial(firewall),
-			   "policy", json_policy(firewall->trial.on ? &firewall->trial.candidate.policy : &confirmed->policy), "lists",
-			   firewall->sets ? json_lists(firewall) : json_array(), "stranger", stranger, "wish", wished, "wish_text",
-			   wish_text, "attention", attention);
-	ruleset_free(wish);
-	ruleset_free(actual);
-	*ret = status;
-	return status ? 0 : -ENOMEM;
+	*ret = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:s, s:o}", "state", state, "generation",
+			 (json_int_t)confirmed->generation, "since", (json_int_t)confirmed->since, "trial", json_trial(firewall),
+			 "policy", json_policy(&policy), "lists", firewall->sets ? json_lists(firewall) : json_array(), "stranger",
+			 stranger, "wish", wished, "wish_text", wish_text, "attention", attention);
+	return *ret ? 0 : -ENOMEM;
 }
 
 struct differences {
@@ -276,6 +301,7 @@ int firewall_diff(struct firewall *firewall, json_t **ret)
 	struct ruleset *wish = NULL;
 	struct diag diag = { 0 };
 	const char *which = NULL;
+	struct policy wished;
 	char text[512];
 	int r = firewall->kernel ? firewall_ruleset(firewall, &wish) : -EOPNOTSUPP;
 
@@ -288,10 +314,15 @@ int firewall_diff(struct firewall *firewall, json_t **ret)
 	}
 	if (store_check(firewall->paths.iptables_dir, &firewall->confirmed, &which, &diag) != 1 && which) {
 		differences.where = which;
-		add_difference(diag.text[0] ? diag.text : "not what is confirmed: it is written anew when fwd starts", &differences);
+		snprintf(text, sizeof(text), "line %u: %.400s", diag.line, diag.text);
+		add_difference(diag.text[0] ? text : "not what is confirmed: it is written anew when fwd starts", &differences);
 	}
+	differences.where = "ipsets";
+	r = entries_diff(firewall, add_difference, &differences);
+	if (r < 0)
+		add_difference(strerror(-r), &differences);
 	differences.where = "fwd.conf";
-	if (strcmp(wish_state(firewall, text, sizeof(text)), "unreadable") == 0)
+	if (strcmp(wish_state(firewall, &wished, text, sizeof(text)), "unreadable") == 0)
 		add_difference(text, &differences);
 	else
 		diff_wish(firewall, add_difference, &differences);

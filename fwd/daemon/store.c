@@ -335,3 +335,21 @@ int store_check(const char *iptables_dir, const struct confirmed *confirmed, con
 	}
 	return 1;
 }
+
+int store_read_rules(const char *iptables_dir, struct ruleset **ret)
+{
+	struct ruleset *ruleset = ruleset_new();
+
+	if (!ruleset)
+		return -ENOMEM;
+	for (int f = 0; f < FAMILIES; f++) {
+		char path[PATH_MAX], *text = NULL;
+		size_t len;
+
+		if (file_path(iptables_dir, rules_name[f], path) == 0 && file_read(path, SAVEFILE_SIZE_MAX, &text, &len) == 0)
+			savefile_parse(text, len, nfproto[f], ruleset, NULL);
+		free(text);
+	}
+	*ret = ruleset;
+	return 0;
+}

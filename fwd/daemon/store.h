@@ -47,5 +47,8 @@ void store_discard(struct store_commit *commit);
 /* Whether the renderings are what store_prepare() would write. 1, 0 or -errno; @which (may be NULL): the first that is not. */
 int store_check(const char *iptables_dir, const struct confirmed *confirmed, const char **which, struct diag *diag);
 
+/* Both renderings as they are, foreign lines too. A file that is not there, or that nobody can read, adds nothing. */
+int store_read_rules(const char *iptables_dir, struct ruleset **ret);
+
 /* What should stand of a confirmed state alone: chains, jumps and policies; switched off: none of ours, policies recorded. */
 int confirmed_ruleset(const struct confirmed *confirmed, struct ruleset **ret);

@@ -3,8 +3,8 @@
  * Encoded rules through the real kernel and back, in a network namespace of this program's own.
  *
  *   codec                    the test
- *   codec through COMMAND    the same, with the command (of sh, FAMILY is 4 or 6) run in the namespace before rules are read
- *                            back: it may save and restore them by an iptables of another version
+ *   codec through COMMAND    the same, with the command (of sh, FAMILY is 4 or 6) run in the namespace before rules are
+ *                            read back: it may save and restore them by an iptables of another version
  *   codec dump               no test: prints the rules of the namespace that it is started in, for tests/golden/nft
  */
 #include <errno.h>
@@ -12,34 +12,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <netinet/in.h>
-#include <libnftnl/batch.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/ipset/ip_set.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
 #include "rules/nftcodec.h"
+#include "tests/net/netlink.h"
 #include "tests/random_rule.h"
 #include "tests/rule_text.h"
 
-#define SKIP 77
 #define SEED UINT64_C(4711)
 #define RULES_RANDOM 500
 #define CHAIN "T"
 #define TARGET_CHAIN "FWD-INPUT"
 
-static struct mnl_socket *netlink;
-static uint32_t sequence;
 static uint16_t set_indexes[RANDOM_SETS];
 static const char *between; /* a command, or NULL */
 
@@ -66,147 +60,14 @@ static int set_name(uint16_t index, char ret[static SET_NAME_MAX + 1], void *use
 
 static const struct codec_sets sets = { set_index, set_name, NULL };
 
-static void die(const char *what)
-{
-	fprintf(stderr, "codec: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void skip(const char *what)
-{
-	fprintf(stderr, "codec: skipped: %s: %s\n", what, strerror(errno));
-	exit(SKIP);
-}
-
-/* Reads answers until the acknowledgement of @seq; every error counts. Returns 0 or -1 with errno. */
-static int answers(uint32_t seq, mnl_cb_t callback, void *user)
-{
-	static char buffer[1 << 16];
-	ssize_t n;
-	int r;
-
-	do {
-		n = mnl_socket_recvfrom(netlink, buffer, sizeof(buffer));
-		if (n < 0)
-			return -1;
-		r = mnl_cb_run(buffer, (size_t)n, seq, mnl_socket_get_portid(netlink), callback, user);
-	} while (r > 0);
-	return r;
-}
-
-static struct nlmsghdr *ipset_message(char *buffer, uint8_t command, const char *name)
-{
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *head;
-
-	message->nlmsg_type = NFNL_SUBSYS_IPSET << 8 | command;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	message->nlmsg_seq = ++sequence;
-	head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
-	head->nfgen_family = AF_INET;
-	mnl_attr_put_u8(message, IPSET_ATTR_PROTOCOL, IPSET_PROTOCOL);
-	mnl_attr_put_strz(message, IPSET_ATTR_SETNAME, name);
-	return message;
-}
-
-static int index_attr(const struct nlmsghdr *message, void *user)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-		if (mnl_attr_get_type(attr) == IPSET_ATTR_INDEX)
-			*(uint16_t *)user = ntohs(mnl_attr_get_u16(attr));
-	return MNL_CB_OK;
-}
-
 static void sets_create(uint8_t family)
 {
-	char buffer[4096], name[8];
+	char name[8];
 
 	for (int i = 0; i < RANDOM_SETS; i++) {
-		struct nlmsghdr *message;
-		struct nlattr *nest;
-
 		snprintf(name, sizeof(name), "set%d", i);
-		message = ipset_message(buffer, IPSET_CMD_CREATE, name);
-		mnl_attr_put_strz(message, IPSET_ATTR_TYPENAME, "hash:net");
-		mnl_attr_put_u8(message, IPSET_ATTR_REVISION, 6);
-		mnl_attr_put_u8(message, IPSET_ATTR_FAMILY, family);
-		nest = mnl_attr_nest_start(message, IPSET_ATTR_DATA);
-		mnl_attr_nest_end(message, nest);
-		if (mnl_socket_sendto(netlink, message, message->nlmsg_len) < 0 || answers(sequence, NULL, NULL) < 0)
-			skip("no ipset hash:net in this kernel");
-		message = ipset_message(buffer, IPSET_CMD_GET_BYNAME, name);
-		if (mnl_socket_sendto(netlink, message, message->nlmsg_len) < 0 ||
-		    answers(sequence, index_attr, &set_indexes[i]) < 0)
-			die("index of a set");
+		set_indexes[i] = set_create(name, family);
 	}
-}
-
-/* One batch, told as one: the first error of any message. */
-struct batch {
-	struct mnl_nlmsg_batch *messages;
-	char buffer[1 << 18];
-	uint32_t first, last; /* sequence numbers that answer */
-};
-
-static struct batch *batch_begin(void)
-{
-	static struct batch batch;
-
-	batch.messages = mnl_nlmsg_batch_start(batch.buffer, sizeof(batch.buffer) / 2);
-	if (!batch.messages)
-		die("batch");
-	nftnl_batch_begin(mnl_nlmsg_batch_current(batch.messages), ++sequence);
-	mnl_nlmsg_batch_next(batch.messages);
-	batch.first = sequence + 1;
-	return &batch;
-}
-
-static struct nlmsghdr *batch_message(struct batch *batch, uint16_t type, uint8_t family, uint16_t flags)
-{
-	return nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(batch->messages), type, family, (uint16_t)(flags | NLM_F_ACK),
-				     ++sequence);
-}
-
-static void batch_next(struct batch *batch)
-{
-	if (!mnl_nlmsg_batch_next(batch->messages)) {
-		errno = ENOBUFS;
-		die("batch");
-	}
-}
-
-static int batch_commit(struct batch *batch)
-{
-	static char buffer[1 << 16];
-	uint32_t last = sequence;
-	int r = 0;
-
-	nftnl_batch_end(mnl_nlmsg_batch_current(batch->messages), ++sequence);
-	mnl_nlmsg_batch_next(batch->messages);
-	if (mnl_socket_sendto(netlink, mnl_nlmsg_batch_head(batch->messages), mnl_nlmsg_batch_size(batch->messages)) < 0)
-		die("send");
-	mnl_nlmsg_batch_stop(batch->messages);
-	for (uint32_t seen = batch->first - 1; seen != last;) {
-		int n = (int)mnl_socket_recvfrom(netlink, buffer, sizeof(buffer));
-
-		if (n < 0)
-			die("receive");
-		for (struct nlmsghdr *m = (void *)buffer; mnl_nlmsg_ok(m, n); m = mnl_nlmsg_next(m, &n)) {
-			const struct nlmsgerr *error = mnl_nlmsg_get_payload(m);
-
-			if (m->nlmsg_type != NLMSG_ERROR)
-				continue;
-			if (error->error && !r)
-				r = error->error;
-			if (m->nlmsg_seq >= batch->first && m->nlmsg_seq <= last)
-				seen = m->nlmsg_seq;
-			if (error->error && m->nlmsg_seq < batch->first)
-				return r; /* the batch as a whole */
-		}
-	}
-	return r;
 }
 
 static void chain_add(struct batch *batch, uint8_t family, const char *name)
@@ -317,8 +178,8 @@ static unsigned through_kernel(uint8_t family, const struct rule *rules, size_t 
 
 		rule_to_text(&rules[i], &text);
 		if (r == 0) {
-			nftnl_rule_nlmsg_build_payload(batch_message(batch, NFT_MSG_NEWRULE, family, NLM_F_CREATE | NLM_F_APPEND),
-						       nft);
+			nftnl_rule_nlmsg_build_payload(batch_message(batch, NFT_MSG_NEWRULE, family,
+								     NLM_F_CREATE | NLM_F_APPEND), nft);
 			nftnl_rule_free(nft);
 			batch_next(batch);
 			r = batch_commit(batch);
@@ -356,7 +217,8 @@ static struct rule *rule_begin(struct rule *rules, size_t *n, uint8_t proto)
 
 static void ports_rules(struct rule *rules, size_t *n)
 {
-	static const struct port_span spans[] = { { 0, 0 }, { 0, 1 }, { 1, 65535 }, { 65535, 65535 }, { 22, 22 }, { 0, 65534 } };
+	static const struct port_span spans[] = { { 0, 0 }, { 0, 1 }, { 1, 65535 }, { 65535, 65535 }, { 22, 22 },
+		{ 0, 65534 } };
 
 	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
 		rule_add_match(rule_begin(rules, n, IPPROTO_TCP), MATCH_TCP)->u.ports.dport = spans[i];
@@ -446,18 +308,6 @@ static void rules_free(struct rule *rules, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		rule_clear(&rules[i]);
-}
-
-static void socket_open(void)
-{
-	struct timeval patience = { .tv_sec = 10 };
-
-	netlink = mnl_socket_open(NETLINK_NETFILTER);
-	if (!netlink || mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0)
-		skip("netfilter's netlink");
-	/* a kernel that does not answer is a failure, not a hanging test */
-	if (setsockopt(mnl_socket_get_fd(netlink), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-		die("SO_RCVTIMEO");
 }
 
 /* A namespace of our own for each family: the sets have the same names in both. */

@@ -362,6 +362,7 @@ static void reading(void **state)
 	struct journal *journal;
 	struct journal_state loaded;
 	struct timespec times[2] = { { (time_t)NOW, 0 }, { (time_t)NOW, 0 } };
+	struct stat st;
 	int fd;
 
 	(void)state;
@@ -389,6 +390,8 @@ static void reading(void **state)
 	futimens(fd, times);
 	close(fd);
 	journal = open_again();
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mtime, NOW); /* though the tail was cut off: relative timeouts still count from it */
 	assert_string_equal(told(journal, SET),
 			    "192.0.2.1 192.0.2.2@50 192.0.2.3=x@500 192.0.2.5@1 198.51.100.8/31 198.51.100.10 2001:db8::/32 "
 			    "-192.0.2.4 -198.51.100.4/30");
@@ -421,6 +424,22 @@ static void reading(void **state)
 	loaded = state_of(journal, SET);
 	assert_false(loaded.created);
 	assert_int_equal(loaded.n, 1);
+	journal_state_free(&loaded);
+	journal_close(journal);
+	/* a second add leaves the counters, as with ipset; a del takes them */
+	write_file("create whitelist hash:net\nadd whitelist 192.0.2.1 packets 5 bytes 6\nadd whitelist 192.0.2.1 comment x\n"
+		   "add whitelist 192.0.2.2 packets 5\ndel whitelist 192.0.2.2\nadd whitelist 192.0.2.2\n"
+		   "add whitelist 192.0.2.3 packets 5\nadd whitelist 192.0.2.3 bytes 7\n"
+		   "create w6 hash:net\nadd w6 192.0.2.1 packets 5\nflush w6\nadd w6 192.0.2.1\n");
+	journal = open_again();
+	loaded = state_of(journal, SET);
+	assert_int_equal(loaded.n, 3);
+	assert_true(loaded.items[0].packets == 5 && loaded.items[0].bytes == 6);
+	assert_true(loaded.items[1].packets == 0);
+	assert_true(loaded.items[2].packets == 0 && loaded.items[2].bytes == 7);
+	journal_state_free(&loaded);
+	loaded = state_of(journal, "w6");
+	assert_true(loaded.n == 1 && loaded.items[0].packets == 0);
 	journal_state_free(&loaded);
 	journal_close(journal);
 }
@@ -534,6 +553,15 @@ static void blocks(void **state)
 	check_raw(true);
 }
 
+static unsigned occurrences(const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = read_file(NULL); (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
 /* What `ipset save` would print of the model's set, and of a foreign one. */
 static char *snapshot(const struct model *model)
 {
@@ -596,6 +624,7 @@ static void foreign_writes(void **state)
 		assert_int_equal(journal_need(journal), JOURNAL_FINE);
 		check_model(journal, &model);
 		assert_string_equal(told(journal, "other"), "203.0.113.0/24");
+		assert_int_equal(occurrences("create whitelist "), 1); /* ipset stops at a second one that differs */
 		change(journal, &model, ++version);
 		sync_ok(journal);
 		assert_int_equal(journal_foreign(journal), met + 1);
@@ -653,6 +682,47 @@ static void foreign_under_way(void **state)
 	journal_close(journal);
 }
 
+static void replace_meanwhile(void)
+{
+	char saved[sizeof(path)], other[80];
+
+	strcpy(saved, path);
+	snprintf(other, sizeof(other), "%s/foreign", dir);
+	strcpy(path, other);
+	write_file("create whitelist hash:net\nadd other 203.0.113.2\n");
+	strcpy(path, saved);
+	assert_int_equal(__real_rename(other, path), 0);
+}
+
+static void overwrite_meanwhile(void)
+{
+	write_file("create whitelist hash:net\nadd other 203.0.113.3\n");
+}
+
+/* Somebody writes while we make a new file of what he wrote before. */
+static void foreign_meanwhile(void **state)
+{
+	struct journal *journal = open_fresh();
+
+	(void)state;
+	assert_int_equal(journal_create(journal, SET, AF_INET), 0);
+	add_text(journal, SET, "192.0.2.1", "");
+	sync_ok(journal);
+	write_file("create whitelist hash:net\nadd other 203.0.113.1\n");
+	add_text(journal, SET, "192.0.2.2", "");
+	fault.at_fsync = replace_meanwhile;
+	sync_ok(journal);
+	assert_string_equal(told(journal, "other"), "203.0.113.2");
+	assert_string_equal(told(journal, SET), "192.0.2.1 192.0.2.2");
+	replace_meanwhile();
+	add_text(journal, SET, "192.0.2.3", "");
+	fault.at_fsync = overwrite_meanwhile;
+	sync_ok(journal);
+	assert_string_equal(told(journal, "other"), "203.0.113.3");
+	assert_string_equal(told(journal, SET), "192.0.2.1 192.0.2.2 192.0.2.3");
+	journal_close(journal);
+}
+
 static void foreign_kinds(void **state)
 {
 	struct journal *journal = open_fresh();
@@ -698,6 +768,14 @@ static void foreign_kinds(void **state)
 	write_file("create whitelist hash:net\nadd whitelist 192.0.2.1 nomatch\n");
 	sync_ok(journal);
 	assert_string_equal(told(journal, SET), "192.0.2.1");
+	write_file("create whitelist hash:net\nadd whitelist 192.0.2.1 comment until=4100000000\n");
+	sync_ok(journal);
+	assert_string_equal(told(journal, SET), "192.0.2.1");
+	/* what they have is not said again, be it in other words */
+	write_file("create whitelist hash:net\nadd whitelist 192.0.2.1-192.0.2.2 timeout 0 packets 7 bytes 8\n");
+	sync_ok(journal);
+	assert_int_equal(occurrences("192.0.2.1"), 1);
+	assert_string_equal(told(journal, SET), "192.0.2.1 192.0.2.2");
 	/* what may not be read is an error, and nothing is answered well until it is gone */
 	snprintf(other, sizeof(other), "%s/other", dir);
 	unlink(path);
@@ -712,6 +790,21 @@ static void foreign_kinds(void **state)
 	assert_int_equal(chmod(path, 0600), 0);
 	sync_ok(journal);
 	assert_string_equal(told(journal, SET), "192.0.2.1");
+	journal_close(journal);
+	/* a set whose create line is none of this session's records */
+	journal = open_again();
+	add_text(journal, SET, "192.0.2.6", "");
+	sync_ok(journal);
+	write_file("create other hash:net\n");
+	sync_ok(journal);
+	check_raw(true);
+	assert_int_equal(occurrences("create whitelist hash:net family inet hashsize"), 1);
+	assert_string_equal(told(journal, SET), "192.0.2.6");
+	/* a create line that is gathered while theirs comes */
+	write_file("create whitelist hash:net\n");
+	assert_int_equal(journal_create(journal, SET, AF_INET), 0);
+	sync_ok(journal);
+	assert_int_equal(occurrences("create whitelist hash:net"), 1);
 	journal_close(journal);
 	assert_int_equal(access(other, F_OK), -1);
 }
@@ -897,10 +990,13 @@ static void rewriting(void **state)
 	assert_int_equal(rewrite(journal, &model, NULL), 0);
 	sync_ok(journal);
 	assert_string_equal(told(journal, "other"), "10.0.0.0/8 192.0.2.1");
-	/* a picture from before the rewrite, saved after it */
+	/* a picture from before the rewrite, saved after it: one generation is remembered, not two */
+	assert_int_equal(rewrite(journal, &model, NULL), 0);
 	write_foreign(&(struct model){ 0 }, false);
 	sync_ok(journal);
 	assert_string_equal(told(journal, "other"), "192.0.2.1 203.0.113.0/24");
+	assert_int_equal(rewrite(journal, &model, NULL), 0);
+	assert_int_equal(journal->kept.len, 0);
 	assert_int_equal(journal_rewrite(journal, rewrite_sets, 2, NOW, dump_odd, NULL, NULL), 0);
 	assert_string_equal(told(journal, SET), "192.0.2.9=?q 192.0.2.10=a?b?c");
 	journal_close(journal);
@@ -1031,6 +1127,23 @@ static void fault_texts(void **state)
 	assert_false(journal->renew);
 	assert_string_equal(told(journal, SET), "192.0.2.3");
 	assert_int_equal(journal_foreign(journal), 0);
+	/* nothing can be taken back for now: what was written whole does not count either */
+	fault.call = FAULT_CUT;
+	fault.at = 1;
+	fault.seen = 0;
+	fault.width = 2;
+	add_text(journal, SET, "192.0.2.5", "");
+	add_text(journal, SET, "192.0.2.6", "");
+	add_text(journal, SET, "192.0.2.7", "");
+	assert_true(journal_sync(journal, NULL) < 0);
+	fault.at = 0;
+	fault.width = 1;
+	fault.uncut = 0;
+	fault.full = false;
+	assert_non_null(strstr(read_file(NULL), "192.0.2.5"));
+	assert_string_equal(told(journal, SET), "192.0.2.3");
+	assert_int_equal(journal_foreign(journal), 0);
+	assert_null(strstr(read_file(NULL), "192.0.2.5"));
 	/* the directory does not take the rename for good */
 	write_file("create whitelist hash:net\nadd whitelist 192.0.2.3 timeout 0\n");
 	fault.call = FAULT_FSYNC;
@@ -1072,7 +1185,8 @@ int main(void)
 		cmocka_unit_test(opening),	  cmocka_unit_test(records),	   cmocka_unit_test(refusals),
 		cmocka_unit_test(reading),	  cmocka_unit_test(too_many),	   cmocka_unit_test(torn),
 		cmocka_unit_test(blocks),	  cmocka_unit_test(foreign_writes), cmocka_unit_test(foreign_under_way),
-		cmocka_unit_test(foreign_kinds),  cmocka_unit_test(foreign_race),  cmocka_unit_test(memory_limit),
+		cmocka_unit_test(foreign_kinds),  cmocka_unit_test(foreign_meanwhile),
+		  cmocka_unit_test(foreign_race),  cmocka_unit_test(memory_limit),
 		cmocka_unit_test(rewriting),	  cmocka_unit_test(fault_texts),   cmocka_unit_test(faults),
 	};
 

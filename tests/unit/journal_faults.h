@@ -10,8 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum fault_call { FAULT_WRITE, FAULT_SHORT, FAULT_FDATASYNC, FAULT_FSYNC, FAULT_RENAME, FAULT_CUT, FAULT_OPEN, FAULT_CALLS };
-static const char *const fault_names[] = { "write", "short write", "fdatasync", "fsync", "rename", "short write and ftruncate", "open" };
+enum fault_call {
+	FAULT_WRITE, FAULT_SHORT, FAULT_FDATASYNC, FAULT_FSYNC, FAULT_RENAME, FAULT_CUT, FAULT_OPEN, FAULT_CALLS
+};
+static const char *const fault_names[] = { "write", "short write", "fdatasync", "fsync", "rename",
+					   "short write and ftruncate", "open" };
 
 static struct {
 	enum fault_call call;
@@ -21,6 +24,7 @@ static struct {
 	bool fired, full; /* full: after a short write the next one fails */
 	unsigned uncut;   /* ftruncate and rename fail so often: the half record stays for a while */
 	int error;
+	void (*at_fsync)(void); /* called once, when a new file is whole and not yet in its place */
 } fault;
 
 static bool fault_hits(enum fault_call call)
@@ -63,6 +67,11 @@ int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_fsync(int fd)
 {
+	void (*hook)(void) = fault.at_fsync;
+
+	fault.at_fsync = NULL;
+	if (hook)
+		hook();
 	return fault_hits(FAULT_FSYNC) ? -1 : __real_fsync(fd);
 }
 

@@ -80,12 +80,11 @@ static void recorded(void **state)
 	assert_true(cases >= GOLDEN_MIN);
 }
 
-/* Registers that we cannot follow: nothing of the rule may be believed but its target. */
-static struct nftnl_rule *raw_rule(void)
+static struct nftnl_rule *raw_rule(uint8_t family)
 {
 	struct nftnl_rule *nft = nftnl_rule_alloc();
 
-	nftnl_rule_set_u32(nft, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
+	nftnl_rule_set_u32(nft, NFTNL_RULE_FAMILY, family);
 	nftnl_rule_set_str(nft, NFTNL_RULE_TABLE, "filter");
 	return nft;
 }
@@ -106,13 +105,59 @@ static void raw_meta(struct nftnl_rule *nft, uint32_t key, uint32_t reg)
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, reg);
 }
 
-static void raw_cmp(struct nftnl_rule *nft, uint32_t reg, const void *data, uint32_t len)
+static void raw_compare(struct nftnl_rule *nft, uint32_t op, uint32_t reg, const void *data, uint32_t len)
 {
 	struct nftnl_expr *expr = raw_expr(nft, "cmp");
 
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, reg);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
 	nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, data, len);
+}
+
+static void raw_cmp(struct nftnl_rule *nft, uint32_t reg, const void *data, uint32_t len)
+{
+	raw_compare(nft, NFT_CMP_EQ, reg, data, len);
+}
+
+static void raw_proto(struct nftnl_rule *nft, uint32_t op, uint8_t proto)
+{
+	raw_meta(nft, NFT_META_L4PROTO, NFT_REG_1);
+	raw_compare(nft, op, NFT_REG_1, &proto, 1);
+}
+
+static void raw_payload(struct nftnl_rule *nft, uint32_t base, uint32_t offset, uint32_t len)
+{
+	struct nftnl_expr *expr = raw_expr(nft, "payload");
+
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+}
+
+static void raw_mask(struct nftnl_rule *nft, const char *mask, uint32_t len)
+{
+	static const uint8_t zero[16];
+	struct nftnl_expr *expr = raw_expr(nft, "bitwise");
+
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, len);
+	nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero, len);
+}
+
+/* @info is copied: libnftnl frees it. */
+static void raw_xt(struct nftnl_rule *nft, bool target, const char *name, uint32_t revision, const void *info,
+		   size_t size)
+{
+	struct nftnl_expr *expr = raw_expr(nft, target ? "target" : "match");
+	void *copy = malloc(size);
+
+	memcpy(copy, info, size);
+	nftnl_expr_set_str(expr, target ? NFTNL_EXPR_TG_NAME : NFTNL_EXPR_MT_NAME, name);
+	nftnl_expr_set_u32(expr, target ? NFTNL_EXPR_TG_REV : NFTNL_EXPR_MT_REV, revision);
+	nftnl_expr_set(expr, target ? NFTNL_EXPR_TG_INFO : NFTNL_EXPR_MT_INFO, copy, (uint32_t)size);
 }
 
 static void raw_accept(struct nftnl_rule *nft)
@@ -136,10 +181,11 @@ static void expect_text(struct nftnl_rule *nft, const char *want)
 		nftnl_rule_free(nft);
 }
 
+/* Registers that we cannot follow: nothing of the rule may be believed but its target. */
 static void registers(void **state)
 {
 	static const uint8_t tcp = IPPROTO_TCP, eight[8];
-	struct nftnl_rule *nft = raw_rule();
+	struct nftnl_rule *nft = raw_rule(NFPROTO_IPV4);
 
 	(void)state;
 	raw_meta(nft, NFT_META_L4PROTO, NFT_REG_1);
@@ -148,19 +194,19 @@ static void registers(void **state)
 	raw_cmp(nft, NFT_REG_4, &tcp, 1); /* never reached */
 	expect_text(nft, "proto 6; -> accept");
 
-	nft = raw_rule();
+	nft = raw_rule(NFPROTO_IPV4);
 	raw_meta(nft, NFT_META_L4PROTO, NFT_REG_1);
 	raw_cmp(nft, NFT_REG_2, &tcp, 1);
 	raw_accept(nft);
 	expect_text(nft, "opaque [expressions: meta cmp immediate]; -> accept native");
 
-	nft = raw_rule();
+	nft = raw_rule(NFPROTO_IPV4);
 	raw_meta(nft, NFT_META_IIFNAME, NFT_REG_1);
 	raw_meta(nft, NFT_META_L4PROTO, NFT_REG32_01); /* writes into the middle of the name */
 	raw_cmp(nft, NFT_REG_1, "lo", 3);
 	expect_text(nft, "opaque [expressions: meta meta cmp]; -> none native");
 
-	nft = raw_rule();
+	nft = raw_rule(NFPROTO_IPV4);
 	raw_meta(nft, NFT_META_L4PROTO, NFT_REG_1);
 	raw_meta(nft, NFT_META_MARK, NFT_REG32_01);
 	raw_cmp(nft, NFT_REG_1, eight, sizeof(eight)); /* two values at once */
@@ -168,11 +214,155 @@ static void registers(void **state)
 	expect_text(NULL, "opaque [unknown expressions]; -> opaque [unknown] native");
 }
 
+static void protocols(void **state)
+{
+	struct nftnl_rule *nft = raw_rule(NFPROTO_IPV4);
+
+	(void)state;
+	raw_proto(nft, NFT_CMP_EQ, IPPROTO_TCP);
+	raw_proto(nft, NFT_CMP_NEQ, IPPROTO_UDP);
+	expect_text(nft, "proto 6; -> none");
+	nft = raw_rule(NFPROTO_IPV4);
+	raw_proto(nft, NFT_CMP_NEQ, IPPROTO_UDP);
+	raw_proto(nft, NFT_CMP_EQ, IPPROTO_TCP);
+	expect_text(nft, "proto 6; -> none");
+	nft = raw_rule(NFPROTO_IPV4);
+	raw_proto(nft, NFT_CMP_NEQ, IPPROTO_UDP);
+	raw_proto(nft, NFT_CMP_NEQ, IPPROTO_TCP);
+	expect_text(nft, "!proto 17; opaque [meta l4proto != 6]; -> none native");
+	nft = raw_rule(NFPROTO_IPV4);
+	raw_proto(nft, NFT_CMP_EQ, IPPROTO_TCP);
+	raw_proto(nft, NFT_CMP_EQ, IPPROTO_UDP);
+	expect_text(nft, "proto 6; opaque [meta l4proto 17]; -> none native");
+	nft = raw_rule(NFPROTO_IPV4);
+	raw_xt(nft, false, "tcp", 0, "\0\0\xff\xff\x16\0\x16\0\0\0\0\0", 12); /* little end first */
+	raw_proto(nft, NFT_CMP_EQ, IPPROTO_TCP);
+	expect_text(nft, "proto 6; tcp 0-65535 22-22; -> none");
+}
+
+static void raw_ports(struct nftnl_rule *nft, const char *mask, uint32_t op, const char *data)
+{
+	raw_payload(nft, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4);
+	if (mask)
+		raw_mask(nft, mask, 4);
+	raw_compare(nft, op, NFT_REG_1, data, 4);
+}
+
+static void ports(void **state)
+{
+	static const struct {
+		const char *mask;
+		uint32_t op;
+		const char *data, *want;
+	} cases[] = {
+		{ NULL, NFT_CMP_EQ, "\0\x05\0\x16", "proto 6; tcp 5-5 22-22; -> none" },
+		{ NULL, NFT_CMP_NEQ, "\0\x05\0\x16", "proto 6; opaque [payload th+0]; -> none native" },
+		{ "\0\0\xff\xff", NFT_CMP_NEQ, "\0\0\0\x16", "proto 6; tcp 0-65535 !22-22; -> none" },
+		{ "\xff\xff\0\0", NFT_CMP_NEQ, "\0\x16\0\0", "proto 6; tcp !22-22 0-65535; -> none" },
+		{ "\0\0\xff\xf0", NFT_CMP_EQ, "\0\0\0\x10", "proto 6; tcp 0-65535 16-31; -> none" },
+		{ "\0\0\xff\x0f", NFT_CMP_EQ, "\0\0\0\x01", "proto 6; opaque [payload th+0]; -> none native" },
+		{ "\0\0\xff\xff", NFT_CMP_EQ, "\x01\0\0\x16", "proto 6; opaque [payload th+0]; -> none native" },
+	};
+	struct nftnl_rule *nft;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		nft = raw_rule(NFPROTO_IPV4);
+		raw_proto(nft, NFT_CMP_EQ, IPPROTO_TCP);
+		raw_ports(nft, cases[i].mask, cases[i].op, cases[i].data);
+		expect_text(nft, cases[i].want);
+	}
+	nft = raw_rule(NFPROTO_IPV4);
+	raw_proto(nft, NFT_CMP_EQ, IPPROTO_UDP);
+	raw_ports(nft, "\0\0\xff\xff", NFT_CMP_NEQ, "\0\0\0\x16");
+	raw_ports(nft, "\0\0\xff\x00", NFT_CMP_EQ, "\0\0\0\0"); /* "not 22, below 256" are two matches */
+	expect_text(nft, "proto 17; udp 0-65535 !22-22; udp 0-65535 0-255; -> none");
+	nft = raw_rule(NFPROTO_IPV4); /* ports of a protocol that nobody asked for */
+	raw_ports(nft, NULL, NFT_CMP_EQ, "\0\0\0\x16");
+	expect_text(nft, "opaque [payload th+0]; -> none native");
+}
+
+static void inversions(void **state)
+{
+	static const uint8_t ip4 = NFPROTO_IPV4, reply = 1;
+	uint32_t index = 1;
+	struct nftnl_rule *nft = raw_rule(NFPROTO_INET);
+	struct nftnl_expr *expr;
+
+	(void)state;
+	raw_meta(nft, NFT_META_NFPROTO, NFT_REG_1);
+	raw_compare(nft, NFT_CMP_NEQ, NFT_REG_1, &ip4, 1);
+	raw_payload(nft, NFT_PAYLOAD_NETWORK_HEADER, 8, 1);
+	raw_cmp(nft, NFT_REG_1, "\xfe", 1);
+	expect_text(nft, "src ::/::; src fe00::/ff00::; -> none");
+	nft = raw_rule(NFPROTO_INET); /* addresses of a family that nobody asked for */
+	raw_payload(nft, NFT_PAYLOAD_NETWORK_HEADER, 12, 1);
+	raw_cmp(nft, NFT_REG_1, "\x0a", 1);
+	expect_text(nft, "opaque [payload nh+12]; -> none");
+	nft = raw_rule(NFPROTO_IPV4);
+	expr = raw_expr(nft, "ct");
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_DIRECTION);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	raw_compare(nft, NFT_CMP_NEQ, NFT_REG_1, &reply, 1);
+	expect_text(nft, "conntrack 1000^0 states 0 status 0 reply 0 dport 0-0; -> none native");
+	nft = raw_rule(NFPROTO_IPV4);
+	raw_meta(nft, NFT_META_IIF, NFT_REG_1);
+	raw_compare(nft, NFT_CMP_NEQ, NFT_REG_1, &index, sizeof(index));
+	index = 7;
+	raw_meta(nft, NFT_META_OIF, NFT_REG_1);
+	raw_cmp(nft, NFT_REG_1, &index, sizeof(index));
+	expect_text(nft, "!iif lo; opaque [oif 7]; -> none");
+}
+
+static int any_name(uint16_t index, char ret[static SET_NAME_MAX + 1], void *user)
+{
+	(void)user;
+	snprintf(ret, SET_NAME_MAX + 1, "set%u", index);
+	return 0;
+}
+
+static const struct codec_sets any_set = { .name = any_name };
+
+static void targets(void **state)
+{
+	uint8_t set[48] = { [2] = 1, [3] = 2, [40] = 1 }; /* flags of xt_set_info_match_v4 */
+	struct nftnl_rule *nft = raw_rule(NFPROTO_IPV4);
+	struct nftnl_expr *expr = raw_expr(nft, "lookup");
+	struct rule rule;
+
+	(void)state;
+	nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, "map");
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+	raw_accept(nft); /* reached where the map says nothing: the rule may do either */
+	expect_text(nft, "-> opaque [vmap @map] native");
+	nft = raw_rule(NFPROTO_IPV4);
+	raw_xt(nft, true, "REJECT", 0, "\x07\0\0\0\0\0\0\0", 8);
+	raw_accept(nft);
+	expect_text(nft, "-> reject [--reject-with tcp-reset]");
+	nft = raw_rule(NFPROTO_IPV4);
+	raw_xt(nft, false, "set", 4, set, sizeof(set));
+	assert_int_equal(nftcodec_decode(nft, &any_set, &rule), 0);
+	assert_int_equal(rule.matches[0].kind, MATCH_OPAQUE);
+	rule_clear(&rule);
+	nftnl_rule_free(nft);
+	nft = raw_rule(NFPROTO_IPV4);
+	nftnl_expr_set_u64(raw_expr(nft, "counter"), NFTNL_EXPR_CTR_PACKETS, 5);
+	nftnl_expr_set_u64(raw_expr(nft, "counter"), NFTNL_EXPR_CTR_PACKETS, 3);
+	assert_int_equal(nftcodec_decode(nft, NULL, &rule), 0);
+	assert_int_equal(rule.packets, 5);
+	rule_clear(&rule);
+	nftnl_rule_free(nft);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recorded),
 		cmocka_unit_test(registers),
+		cmocka_unit_test(protocols),
+		cmocka_unit_test(ports),
+		cmocka_unit_test(inversions),
+		cmocka_unit_test(targets),
 	};
 
 	return cmocka_run_group_tests_name("nftcodec_decode", tests, NULL, NULL);
