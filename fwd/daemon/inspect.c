@@ -65,6 +65,21 @@ static struct addr stranger(int family)
 	return addr;
 }
 
+void inspect_outside(int family, char ret[static IFNAMSIZ])
+{
+	struct addr source = stranger(family);
+	struct packet packet;
+
+	inspect_packet(&source, IPPROTO_TCP, odd_ports[0], &packet);
+	memcpy(ret, packet.iif, IFNAMSIZ);
+}
+
+/* How bad an answer is: @bad, before "cannot tell", before the other one. */
+static unsigned badness(enum verdict verdict, enum verdict bad)
+{
+	return verdict == bad ? 2 : verdict == VERDICT_UNKNOWN ? 1 : 0;
+}
+
 /* What becomes of somebody whom no rule knows, at ports that no rule means: the worst answer of several. */
 enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *ruleset, int family, enum gate_view gate,
 			      bool listed, struct verdict_way *ret)
@@ -72,7 +87,7 @@ enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *r
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct question question = { firewall, gate, listed };
 	struct addr source = stranger(family);
-	enum verdict bad = listed ? VERDICT_DROP : VERDICT_ACCEPT, worst = listed ? VERDICT_ACCEPT : VERDICT_DROP;
+	enum verdict bad = listed ? VERDICT_DROP : VERDICT_ACCEPT, worst = VERDICT_UNKNOWN;
 	struct verdict_way way;
 
 	for (size_t i = 0; i < sizeof(protos); i++) {
@@ -81,7 +96,7 @@ enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *r
 
 			inspect_packet(&source, protos[i], odd_ports[j], &packet);
 			verdict(ruleset, &packet, inspect_lookup, &question, &way);
-			if ((i == 0 && j == 0) || way.verdict == bad || (way.verdict != worst && worst != bad)) {
+			if ((i == 0 && j == 0) || badness(way.verdict, bad) > badness(worst, bad)) {
 				worst = way.verdict;
 				verdict_way_copy(ret, &way);
 			}
@@ -107,7 +122,7 @@ void step_print(const struct verdict_step *step, char *ret, size_t size)
 		snprintf(ret, size, "-P %s %s", step->chain->name, step->chain->policy == NF_DROP ? "DROP" : "ACCEPT");
 }
 
-static bool step_is_foreign(const struct verdict_step *step)
+bool step_is_foreign(const struct verdict_step *step)
 {
 	return step && !chain_is_ours(step->chain->name);
 }

@@ -193,6 +193,20 @@ static void attend_files(struct firewall *firewall, json_t *attention)
 	attend(attention, text, "mend it or take it away, then: systemctl restart fwd writes ours into it");
 }
 
+/* Somebody else's rule that keeps out those whom our lists let in. */
+static void attend_refused(struct firewall *firewall, const struct ruleset *actual, int family, json_t *attention)
+{
+	struct verdict_way way;
+	char rule[256], text[400];
+
+	if (inspect_stranger(firewall, actual, family, GATE_AS_IS, true, &way) != VERDICT_DROP || !step_is_foreign(way.decides))
+		return;
+	step_print(way.decides, rule, sizeof(rule));
+	snprintf(text, sizeof(text), "%s refuses even listed sources: %s (table %.40s)", family == V4 ? "IPv4" : "IPv6", rule,
+		 way.decides->table->name);
+	attend(attention, text, "take it away, or let what it refuses be less");
+}
+
 static json_t *json_stranger(struct firewall *firewall, const struct ruleset *actual, json_t *attention)
 {
 	json_t *json = json_object();
@@ -203,7 +217,10 @@ static json_t *json_stranger(struct firewall *firewall, const struct ruleset *ac
 		char rule[256], text[400];
 
 		json_object_set_new(json, f == V4 ? "v4" : "v6", json_string(verdict_name(verdict)));
-		if (!firewall->confirmed.on || verdict == VERDICT_DROP || (!way.decides && !way.doubt))
+		if (!firewall->confirmed.on && !firewall->trial.on)
+			continue;
+		attend_refused(firewall, actual, f, attention);
+		if (verdict == VERDICT_DROP || (!way.decides && !way.doubt))
 			continue;
 		step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));
 		snprintf(text, sizeof(text), verdict == VERDICT_ACCEPT ? "%s is open to everybody: %s" :
