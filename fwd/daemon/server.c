@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-<<<<<<< HEAD
 #include <fcntl.h>
-#include <grp.h>
-=======
-#include <malloc.h>
-#include <stdbool.h>
->>>>>>> flood
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,72 +13,28 @@
 #include <jansson.h>
 
 #include "fwd/daemon/firewall.h"
-<<<<<<< HEAD
-#include "fwd/daemon/server_internal.h"
-=======
 #include "fwd/daemon/group.h"
-#include "fwd/daemon/server.h"
-#include "fwd/daemon/verbs.h"
->>>>>>> flood
+#include "fwd/daemon/server_internal.h"
 
 #define GROUP_NAME "fwd"
-#define SLACK_MAX (256 << 10) /* bytes of freed memory that are kept between clients */
 
 /* The groups of the peer as the kernel recorded them at connect: no look into files, which may have changed since and may be
  * far away. */
 static bool may_read(const struct server *server, int fd, const struct ucred *cred)
 {
-<<<<<<< HEAD
 	gid_t groups[1024];
-=======
-	struct server *server = client->server;
-	struct client **where = &server->clients;
-
-	while (*where != client)
-		where = &(*where)->next;
-	*where = client->next;
-	if (client->readable)
-		event_free(client->readable);
-	if (client->writable)
-		event_free(client->writable);
-	if (client->pass >= 0)
-		close(client->pass);
-	close(client->fd);
-	free(client->in);
-	free(client->out);
-	free(client);
-	/* what a large request took goes back to the system, and is not held until the next of its size */
-	if (!server->clients && mallinfo2().fordblks > SLACK_MAX)
-		malloc_trim(0);
-}
-
-/* The groups of the peer as the kernel recorded them at connect: no look into files that may have changed since. */
-static bool may_read(int fd, const struct ucred *cred)
-{
-	gid_t groups[1024], wanted;
->>>>>>> flood
 	socklen_t size = sizeof(groups);
 
 	if (cred->uid == 0)
 		return true;
-<<<<<<< HEAD
 	if (!server->has_group)
 		return false;
 	if (cred->gid == server->group)
-=======
-	if (group_find(GROUP_FILE, GROUP_NAME, &wanted) < 0)
-		return false;
-	if (cred->gid == wanted)
->>>>>>> flood
 		return true;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
 		return false;
 	for (size_t i = 0; i < size / sizeof(*groups); i++)
-<<<<<<< HEAD
 		if (groups[i] == server->group)
-=======
-		if (groups[i] == wanted)
->>>>>>> flood
 			return true;
 	return false;
 }
@@ -219,7 +169,6 @@ static int listen_at(struct server *server)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	mode_t mask;
-	gid_t group;
 	int r;
 
 	strcpy(addr.sun_path, server->path);
@@ -238,18 +187,13 @@ static int listen_at(struct server *server)
 		return r;
 	server->bound = true;
 	/* who of them may do what is decided by credentials at each request */
-<<<<<<< HEAD
 	if (server->has_group && (chown(server->path, 0, server->group) < 0 || chmod(server->path, 0660) < 0))
-=======
-	if (group_find(GROUP_FILE, GROUP_NAME, &group) == 0 && (chown(server->path, 0, group) < 0 || chmod(server->path, 0660) < 0))
->>>>>>> flood
 		return -errno;
 	return listen(server->fd, PEERS_MAX) < 0 ? -errno : 0;
 }
 
 int server_new(struct event_base *base, const char *path, struct server **ret)
 {
-	const struct group *group = getgrnam(GROUP_NAME);
 	struct server *server;
 	int r;
 
@@ -262,8 +206,7 @@ int server_new(struct event_base *base, const char *path, struct server **ret)
 		return -ENOMEM;
 	server->base = base;
 	server->fd = server->lock = -1;
-	server->has_group = group;
-	server->group = group ? group->gr_gid : 0;
+	server->has_group = group_find(GROUP_FILE, GROUP_NAME, &server->group) == 0;
 	strcpy(server->path, path);
 	r = listen_at(server);
 	if (r == 0) {
