@@ -220,9 +220,12 @@ static json_t *json_stranger(struct firewall *firewall, const struct ruleset *ac
 		if (!firewall->confirmed.on && !firewall->trial.on)
 			continue;
 		attend_refused(firewall, actual, f, attention);
-		if (verdict == VERDICT_DROP || (!way.decides && !way.doubt))
+		if (verdict == VERDICT_DROP)
 			continue;
-		step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));
+		if (way.decides || way.doubt)
+			step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));
+		else
+			snprintf(rule, sizeof(rule), "no chain has a say");
 		snprintf(text, sizeof(text), verdict == VERDICT_ACCEPT ? "%s is open to everybody: %s" :
 			 "%s: cannot tell whether it is closed: %s", f == V4 ? "IPv4" : "IPv6", rule);
 		attend(attention, text, "fwctl why 203.0.113.77 tcp/9 shows the way of a packet");
