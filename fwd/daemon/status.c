@@ -325,20 +325,39 @@ static void lines_lacking(const char *a, const char *b, char sign, kernel_told *
 	}
 }
 
-/* fwd.conf against what is confirmed, in the words of fwd.conf. */
+/* What `ssh-ports = auto` stands for. */
+static void tell_found_ports(const struct policy *policy, char sign, kernel_told *told, void *user)
+{
+	char line[64 + 6 * POLICY_SSH_PORTS_MAX];
+	int n = snprintf(line, sizeof(line), "%c ssh-ports = auto, found:", sign);
+
+	for (size_t i = 0; i < policy->n_ssh_ports; i++)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " %u", policy->ssh_ports[i]);
+	told(line, user);
+}
+
+/* fwd.conf against what is in force, in the words of fwd.conf. */
 static void diff_wish(struct firewall *firewall, kernel_told *told, void *user)
 {
-	char *wished = NULL, *confirmed = NULL;
+	const struct policy *policy = &firewall->confirmed.policy;
+	char *wished = NULL, *in_force = NULL;
 	struct diag diag = { 0 };
 	struct policy wish;
 
-	if (firewall_wish(firewall, &wish, &diag) == 0 && conf_print(&wish, &wished) == 0 &&
-	    conf_print(&firewall->confirmed.policy, &confirmed) == 0) {
-		lines_lacking(confirmed, wished, '-', told, user);
-		lines_lacking(wished, confirmed, '+', told, user);
+	if (firewall->trial.on)
+		policy = &firewall->trial.candidate.policy;
+	else if (!firewall->confirmed.on)
+		return;
+	if (firewall_wish(firewall, &wish, &diag) == 0 && conf_print(&wish, &wished) == 0 && conf_print(policy, &in_force) == 0) {
+		lines_lacking(in_force, wished, '-', told, user);
+		lines_lacking(wished, in_force, '+', told, user);
+		if (strcmp(wished, in_force) == 0 && !policy_equal(&wish, policy)) {
+			tell_found_ports(policy, '-', told, user);
+			tell_found_ports(&wish, '+', told, user);
+		}
 	}
 	free(wished);
-	free(confirmed);
+	free(in_force);
 }
 
 int firewall_diff(struct firewall *firewall, json_t **ret)
