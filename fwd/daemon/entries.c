@@ -11,6 +11,7 @@
 
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/log.h"
+#include "fwd/daemon/upkeep.h"
 
 #define WIDE_V4 16 /* shorter prefixes need --wide: a mistyped 1.2.3.4/3 opens an eighth of the internet */
 #define WIDE_V6 32
@@ -56,7 +57,7 @@ static int lookup_entry(const struct entry *entry, void *user)
 {
 	struct lookup *lookup = user;
 
-	if (!cidr_equal(&entry->net, lookup->net))
+	if (entry->nomatch || !cidr_equal(&entry->net, lookup->net))
 		return 0;
 	*lookup->ret = *entry;
 	return 1;
@@ -169,6 +170,21 @@ static bool sets_exist(struct firewall *firewall, const struct policy *policy)
 	return true;
 }
 
+/* Whether the sets are ours. What the journal has was looked at when fwd started; to look closer costs a walk of the set. */
+static int refuse_foreign(struct firewall *firewall, struct change *change)
+{
+	const struct policy *policy = &firewall->confirmed.policy;
+	struct diag diag = { 0 };
+	bool known = true;
+
+	for (size_t i = 0; i < policy->n_lists; i++)
+		for (int f = 0; f < FAMILIES; f++)
+			known &= firewall->journaled[i][f];
+	if (known || entries_check(firewall, policy, &diag) == 0)
+		return 0;
+	return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+}
+
 static int carry_out_allow(struct firewall *firewall, const struct plan *plans, size_t n, struct change *change)
 {
 	struct diag diag = { 0 };
@@ -232,7 +248,7 @@ int firewall_allow(struct firewall *firewall, const struct allow *allow, struct 
 		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
 	if (!list)
 		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", allow->list);
-	if (refuse_wide(allow, change) < 0)
+	if (refuse_wide(allow, change) < 0 || refuse_foreign(firewall, change) < 0)
 		return -EPERM;
 	plans = calloc(allow->n, sizeof(*plans));
 	if (!plans)
@@ -249,6 +265,7 @@ int firewall_allow(struct firewall *firewall, const struct allow *allow, struct 
 	for (size_t i = 0; i < allow->n && r == 0; i++)
 		tell_allow(firewall, &plans[i], change, told, user);
 	free(plans);
+	upkeep_kick(firewall->upkeep);
 	return r;
 }
 
@@ -277,6 +294,8 @@ int firewall_remove(struct firewall *firewall, const char *list_name, const stru
 		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
 	if (!list)
 		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", list_name);
+	if (refuse_foreign(firewall, change) < 0)
+		return -EPERM;
 	for (size_t i = 0; i < n && r == 0 && !change->dry_run; i++) {
 		list_set_name(list, nets[i].addr.family, set);
 		if (sets_test(firewall->sets, set, &nets[i]) > 0)
@@ -313,5 +332,6 @@ int firewall_remove(struct firewall *firewall, const char *list_name, const stru
 		}
 		told(&entry, r == 0 ? ENTRY_PRESENT : ENTRY_ABSENT, note, user);
 	}
+	upkeep_kick(firewall->upkeep);
 	return 0;
 }

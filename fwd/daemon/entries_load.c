@@ -12,20 +12,14 @@
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/log.h"
 
-/* The set of one family, made if it is not there. */
-static int ensure_set(struct firewall *firewall, const char *set, int family, uint32_t hint, bool *made, struct diag *diag)
+/* 0: it is there and ours, -ENOENT: it is not there. */
+static int check_set(struct firewall *firewall, const char *set, int family, struct diag *diag)
 {
 	struct set_info info;
 	int r = sets_info(firewall->sets, set, &info);
 
-	*made = false;
-	if (r == -ENOENT) {
-		r = sets_create_net(firewall->sets, set, family_af[family], hint);
-		*made = r == 0;
-		if (r < 0)
-			diag_set(diag, 0, 0, "cannot make the set %s: %s", set, strerror(-r));
+	if (r == -ENOENT)
 		return r;
-	}
 	if (r < 0) {
 		diag_set(diag, 0, 0, "cannot look at the set %s: %s", set, strerror(-r));
 		return r;
@@ -39,22 +33,51 @@ static int ensure_set(struct firewall *firewall, const char *set, int family, ui
 	return 0;
 }
 
-int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag)
+/* The set of one family, made if it is not there. */
+static int ensure_set(struct firewall *firewall, const char *set, int family, uint32_t hint, bool *made, struct diag *diag)
+{
+	int r = check_set(firewall, set, family, diag);
+
+	*made = false;
+	if (r != -ENOENT)
+		return r;
+	r = sets_create_net(firewall->sets, set, family_af[family], hint);
+	*made = r == 0;
+	if (r < 0)
+		diag_set(diag, 0, 0, "cannot make the set %s: %s", set, strerror(-r));
+	return r;
+}
+
+int entries_check(struct firewall *firewall, const struct policy *policy, struct diag *diag)
 {
 	char set[32];
-	bool made;
 
 	for (size_t i = 0; i < policy->n_lists; i++) {
 		for (int f = 0; f < FAMILIES; f++) {
 			int r;
 
 			list_set_name(&policy->lists[i], family_af[f], set);
-			r = ensure_set(firewall, set, f, 0, &made, diag);
-			if (r < 0)
+			r = check_set(firewall, set, f, diag);
+			if (r < 0 && r != -ENOENT)
 				return r;
 		}
 	}
 	return 0;
+}
+
+int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag)
+{
+	int r = entries_check(firewall, policy, diag); /* of all of them, before any is made */
+	char set[32];
+	bool made;
+
+	for (size_t i = 0; i < policy->n_lists && r == 0; i++) {
+		for (int f = 0; f < FAMILIES && r == 0; f++) {
+			list_set_name(&policy->lists[i], family_af[f], set);
+			r = ensure_set(firewall, set, f, 0, &made, diag);
+		}
+	}
+	return r;
 }
 
 /* Bringing together what stands in the kernel and what the journal says. */

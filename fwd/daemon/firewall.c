@@ -14,9 +14,11 @@
 
 #include "fwd/daemon/file.h"
 #include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/inspect.h"
 #include "fwd/daemon/log.h"
 #include "fwd/daemon/monitor.h"
 #include "fwd/daemon/sshports.h"
+#include "fwd/daemon/upkeep.h"
 #include "rules/compile.h"
 #include "rules/conf.h"
 
@@ -123,19 +125,40 @@ static bool may_refuse(const struct table *table, const struct rule *rule, unsig
 	}
 }
 
-/* A rule that accepts without asking for a source, a port or an interface opens the host: it stays behind us, dead. */
-static bool asks_for_something(const struct rule *rule)
+/* Whether an interface is the one that strangers come in by. */
+static bool is_outside(const struct match *match, const char *outside)
+{
+	size_t len = match->u.iface.prefix ? strlen(match->u.iface.name) : IFNAMSIZ;
+
+	return strncmp(match->u.iface.name, outside, len) == 0;
+}
+
+/* A rule that accepts without asking for a source, a port or an inner interface opens the host: it stays behind us, dead.
+ * Asking for all sources or ports but one is no asking. */
+static bool asks_for_something(const struct rule *rule, const char *outside)
 {
 	for (size_t i = 0; i < rule->n_matches; i++) {
-		enum match_kind kind = rule->matches[i].kind;
+		const struct match *match = &rule->matches[i];
+		struct port_span dport = match->u.ports.dport;
 
-		if (kind == MATCH_IIF || kind == MATCH_SRC || kind == MATCH_SET || kind == MATCH_MULTIPORT)
+		if (match->inverted)
+			continue;
+		switch (match->kind) {
+		case MATCH_SRC:
+		case MATCH_SET:
+		case MATCH_MULTIPORT:
 			return true;
-		if (kind == MATCH_TCP || kind == MATCH_UDP) {
-			struct port_span dport = rule->matches[i].u.ports.dport;
-
-			if (dport.hi - dport.lo < 1024 && !rule->matches[i].u.ports.not_dport)
+		case MATCH_IIF:
+			if (!is_outside(match, outside))
 				return true;
+			break;
+		case MATCH_TCP:
+		case MATCH_UDP:
+			if (dport.hi - dport.lo < 1024 && !match->u.ports.not_dport)
+				return true;
+			break;
+		default:
+			break;
 		}
 	}
 	return false;
@@ -143,11 +166,15 @@ static bool asks_for_something(const struct rule *rule)
 
 bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *actual)
 {
+	const struct policy *policy = firewall->trial.on ? &firewall->trial.candidate.policy : &firewall->confirmed.policy;
+	char text[512], hint[512];
 	bool behind_any = false;
 
 	for (int f = 0; f < FAMILIES; f++) {
 		const struct table *table = ruleset_find_table(actual, family_nfproto[f], "filter");
+		char outside[IFNAMSIZ];
 
+		inspect_outside(f, outside);
 		for (size_t i = 0; table && i < table->n_chains; i++) {
 			const struct chain *chain = &table->chains[i];
 			bool behind = false;
@@ -159,14 +186,14 @@ bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *act
 					behind = true;
 				} else if (behind) {
 					behind_any = true;
-					if (may_refuse(table, rule, 0) || !asks_for_something(rule))
+					if (may_refuse(table, rule, 0) || !asks_for_something(rule, outside))
 						return false;
 				}
 			}
 		}
 	}
-	(void)firewall;
-	return behind_any;
+	/* words may deceive: the last one has the look at what would stand afterwards */
+	return behind_any && inspect_front(firewall, policy, text, sizeof(text), hint, sizeof(hint));
 }
 
 static bool has_our_part(const struct ruleset *actual)
@@ -287,6 +314,8 @@ static void start(struct firewall *firewall)
 		r = journal_open(path, &firewall->journal, &diag);
 	if (r < 0)
 		firewall_degrade(firewall, "%s: %s", firewall->paths.iptables_dir, diag.text[0] ? diag.text : strerror(-r));
+	if (firewall->journal && upkeep_new(firewall, &firewall->upkeep) < 0)
+		log_say(LOG_WARNING, "cannot hear of others who write the list file");
 	diag_clear(&diag);
 	if (entries_load(firewall, &diag) < 0)
 		firewall_degrade(firewall, "%s", diag.text);
@@ -331,6 +360,7 @@ void firewall_free(struct firewall *firewall)
 	if (firewall->clock)
 		event_free(firewall->clock);
 	monitor_free(firewall->monitor);
+	upkeep_free(firewall->upkeep);
 	journal_close(firewall->journal);
 	kernel_close(firewall->kernel);
 	sets_close(firewall->sets);

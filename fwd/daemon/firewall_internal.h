@@ -9,6 +9,7 @@
 
 struct event;
 struct monitor;
+struct upkeep;
 
 enum trial_kind { TRIAL_ENABLE, TRIAL_RELOAD };
 
@@ -30,6 +31,7 @@ struct firewall {
 	struct kernel *kernel;
 	struct journal *journal; /* NULL: the file cannot be had, see @degraded */
 	struct monitor *monitor;
+	struct upkeep *upkeep;
 	struct event *clock;     /* of the trial */
 	struct confirmed confirmed;
 	struct trial trial;
@@ -59,7 +61,9 @@ bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *act
 
 /* entries_load.c: the sets of the confirmed policy, from journal to kernel. */
 int entries_load(struct firewall *firewall, struct diag *diag);
-/* A set that a rule is about to name: made if it is missing. Refused if a foreign one of another kind has the name. */
+/* Refused if a foreign set of another kind has the name of one of ours; those that are missing are fine. */
+int entries_check(struct firewall *firewall, const struct policy *policy, struct diag *diag);
+/* Sets that rules are about to name: checked, then made where they are missing. */
 int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag);
 /* entries_diff.c: whether two entries of one network say the same. */
 bool entry_same(const struct entry *a, const struct entry *b);

@@ -14,6 +14,7 @@
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/gate.h"
 #include "fwd/daemon/inspect.h"
+#include "fwd/daemon/jsontext.h"
 #include "fwd/daemon/route.h"
 #include "rules/compile.h"
 #include "rules/overlay.h"
@@ -64,6 +65,21 @@ static struct addr stranger(int family)
 	return addr;
 }
 
+void inspect_outside(int family, char ret[static IFNAMSIZ])
+{
+	struct addr source = stranger(family);
+	struct packet packet;
+
+	inspect_packet(&source, IPPROTO_TCP, odd_ports[0], &packet);
+	memcpy(ret, packet.iif, IFNAMSIZ);
+}
+
+/* How bad an answer is: @bad, before "cannot tell", before the other one. */
+static unsigned badness(enum verdict verdict, enum verdict bad)
+{
+	return verdict == bad ? 2 : verdict == VERDICT_UNKNOWN ? 1 : 0;
+}
+
 /* What becomes of somebody whom no rule knows, at ports that no rule means: the worst answer of several. */
 enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *ruleset, int family, enum gate_view gate,
 			      bool listed, struct verdict_way *ret)
@@ -71,7 +87,7 @@ enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *r
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct question question = { firewall, gate, listed };
 	struct addr source = stranger(family);
-	enum verdict bad = listed ? VERDICT_DROP : VERDICT_ACCEPT, worst = listed ? VERDICT_ACCEPT : VERDICT_DROP;
+	enum verdict bad = listed ? VERDICT_DROP : VERDICT_ACCEPT, worst = VERDICT_UNKNOWN;
 	struct verdict_way way;
 
 	for (size_t i = 0; i < sizeof(protos); i++) {
@@ -80,7 +96,7 @@ enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *r
 
 			inspect_packet(&source, protos[i], odd_ports[j], &packet);
 			verdict(ruleset, &packet, inspect_lookup, &question, &way);
-			if ((i == 0 && j == 0) || way.verdict == bad || (way.verdict != worst && worst != bad)) {
+			if ((i == 0 && j == 0) || badness(way.verdict, bad) > badness(worst, bad)) {
 				worst = way.verdict;
 				verdict_way_copy(ret, &way);
 			}
@@ -106,7 +122,7 @@ void step_print(const struct verdict_step *step, char *ret, size_t size)
 		snprintf(ret, size, "-P %s %s", step->chain->name, step->chain->policy == NF_DROP ? "DROP" : "ACCEPT");
 }
 
-static bool step_is_foreign(const struct verdict_step *step)
+bool step_is_foreign(const struct verdict_step *step)
 {
 	return step && !chain_is_ours(step->chain->name);
 }
@@ -154,19 +170,20 @@ void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *no
 {
 	struct question question = { firewall, GATE_AS_IS, false };
 	uint16_t ports[] = { odd_ports[0], 0 };
-	struct ruleset *actual;
+	const struct ruleset *actual;
 	struct packet packet;
 	char rule[SAVEFILE_RULE_MAX];
 
 	note[0] = '\0';
-	if (kernel_read(firewall->kernel, &actual) < 0)
+	if (kernel_look(firewall->kernel, &actual) < 0)
 		return;
+	inspect_packet(&net->addr, IPPROTO_TCP, ports[0], &packet);
 	if (firewall->confirmed.policy.n_ssh_ports)
 		ports[1] = firewall->confirmed.policy.ssh_ports[0];
 	for (size_t i = 0; i < 2 && ports[i] && !note[0]; i++) {
 		struct verdict_way way;
 
-		inspect_packet(&net->addr, IPPROTO_TCP, ports[i], &packet);
+		packet.dport = packet.ct_origdst_port = ports[i];
 		verdict(actual, &packet, inspect_lookup, &question, &way);
 		if (way.verdict == VERDICT_ACCEPT)
 			continue;
@@ -176,7 +193,7 @@ void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *no
 				 "cannot tell for", ports[i], rule);
 		}
 	}
-	ruleset_free(actual);
+	kernel_look_end(firewall->kernel);
 }
 
 static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset, const struct packet *packet, enum gate_view gate)
@@ -187,8 +204,8 @@ static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset
 	json_t *json, *steps = json_array();
 
 	verdict(ruleset, packet, inspect_lookup, &question, &way);
-	json = json_pack("{s:s, s:s, s:s}", "verdict", verdict_name(way.verdict), "chain",
-			 packet->hook == NF_INET_FORWARD ? "FORWARD" : "INPUT", "interface", packet->iif);
+	json = json_pack("{s:s, s:s, s:o}", "verdict", verdict_name(way.verdict), "chain",
+			 packet->hook == NF_INET_FORWARD ? "FORWARD" : "INPUT", "interface", json_from_text(packet->iif));
 	for (size_t i = 0; i < way.n_steps; i++) {
 		const struct verdict_step *step = &way.steps[i];
 		uint8_t family = step->table->family;
@@ -196,15 +213,16 @@ static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset
 		step_print(step, rule, sizeof(rule));
 		snprintf(table, sizeof(table), "%s %.40s", family == NFPROTO_IPV4 ? "ip" : family == NFPROTO_IPV6 ? "ip6" : "inet",
 			 step->table->name);
-		json_array_append_new(steps, json_pack("{s:s, s:s, s:b}", "table", table, "rule", rule, "certain", step->certain));
+		json_array_append_new(steps, json_pack("{s:o, s:o, s:b}", "table", json_from_text(table), "rule", json_from_text(rule),
+							   "certain", step->certain));
 	}
 	if (way.decides) {
 		step_print(way.decides, rule, sizeof(rule));
-		json_object_set_new(json, "decides", json_string(rule));
+		json_object_set_new(json, "decides", json_from_text(rule));
 	}
 	if (way.doubt) {
 		step_print(way.doubt, rule, sizeof(rule));
-		json_object_set_new(json, "doubt", json_string(rule));
+		json_object_set_new(json, "doubt", json_from_text(rule));
 	}
 	json_object_set_new(json, "steps", steps);
 	return json;
@@ -248,5 +266,5 @@ int firewall_why(struct firewall *firewall, const struct addr *source, uint8_t p
 		json_object_set_new(json, "confirmed", json_way(firewall, actual, &packet, GATE_CLOSED));
 	ruleset_free(actual);
 	*ret = json;
-	return 0;
+	return json ? 0 : -ENOMEM;
 }

@@ -185,11 +185,11 @@ static int trial_begin(struct firewall *firewall, enum trial_kind kind, const st
 	uint64_t begun;
 	int r;
 
-	if (change->dry_run)
+	if (change->dry_run && entries_check(firewall, &candidate->policy, &diag) == 0)
 		return dry_run(firewall, candidate, change);
-	r = gate_ensure(firewall->sets, &diag);
+	r = entries_ensure(firewall, &candidate->policy, &diag);
 	if (r == 0)
-		r = entries_ensure(firewall, &candidate->policy, &diag);
+		r = gate_ensure(firewall->sets, &diag);
 	if (r < 0)
 		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
 	firewall->trial = (struct trial){

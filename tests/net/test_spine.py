@@ -448,3 +448,38 @@ def test_second_daemon_is_refused():
         code, out, err = fwd.once()
         assert code == 1 and 'another fwd answers there' in err, (code, out, err)
         fwd.ctl('status', check=0)
+
+
+def test_a_foreign_save_loses_nothing():
+    """What netfilter-persistent save does to the list file, between our changes: what was answered stays."""
+    with Bed() as bed, Fwd(bed) as fwd:
+        bed.serve('host', PORT)
+        enabled(fwd)
+        fwd.ctl('allow', *both(bed, 'friend'), '--comment', 'before', check=0)
+        saved = bed.root('host', ['ipset', 'save']).stdout
+        fwd.ctl('allow', *both(bed, 'operator'), check=0)
+        with open(os.path.join(fwd.iptables, 'ipsets'), 'w') as f:  # a save that began before the operator was allowed
+            f.write('create others hash:ip\nadd others 203.0.113.7\n' + saved)
+        fwd.syslog.wait('somebody wrote the list file')
+        assert bed.addr('operator') in fwd.ipsets() and 'add others 203.0.113.7' in fwd.ipsets(), fwd.ipsets()
+        fwd.ctl('remove', *both(bed, 'friend'), check=0)
+        reboot(bed, fwd)
+        served(bed, 'operator')
+        silent(bed, 'friend', 'stranger')
+        assert 'add others 203.0.113.7' in fwd.ipsets()
+
+
+def test_dead_lines_are_swept():
+    with Bed() as bed, Fwd(bed) as fwd:
+        enabled(fwd)
+        fwd.ctl('allow', bed.addr('friend'), '--comment', 'stays', check=0)
+        for _ in range(2):
+            for verb in 'allow', 'remove':
+                fwd.ctl(verb, *['203.0.113.%d' % i for i in range(256)], check=0)
+                fwd.ctl(verb, *['198.51.100.%d' % i for i in range(256)], check=0)
+        deadline = time.monotonic() + 10
+        while fwd.ipsets().count('\n') > 100:
+            assert time.monotonic() < deadline, '%d lines for one entry' % fwd.ipsets().count('\n')
+        bed.root('host', ['ipset', 'restore', '-exist'], input=fwd.ipsets())
+        entries = fwd.ctl('list', json=True)[1]['result']['entries']
+        assert [(e['net'], e['comment']) for e in entries] == [(bed.addr('friend'), 'stays')], entries
