@@ -57,7 +57,7 @@ static int lookup_entry(const struct entry *entry, void *user)
 {
 	struct lookup *lookup = user;
 
-	if (!cidr_equal(&entry->net, lookup->net))
+	if (entry->nomatch || !cidr_equal(&entry->net, lookup->net))
 		return 0;
 	*lookup->ret = *entry;
 	return 1;

@@ -65,8 +65,24 @@ int entries_load(struct firewall *firewall, struct diag *diag);
 int entries_check(struct firewall *firewall, const struct policy *policy, struct diag *diag);
 /* Sets that rules are about to name: checked, then made where they are missing. */
 int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag);
-/* Whether two entries of one network say the same. */
+/* entries_diff.c: whether two entries of one network say the same. */
 bool entry_same(const struct entry *a, const struct entry *b);
+/* How a network stands in kernel and journal. */
+enum entry_gap {
+	GAP_NONE,
+	GAP_MISSING, /* in the journal only */
+	GAP_OTHER,   /* in both, with another end or comment */
+	GAP_REMOVED, /* in the kernel, but the journal's last word is that it went, or its time is over */
+	GAP_UNKNOWN, /* in the kernel only */
+};
+/* Compares. @found hears the kernel's entry of each gap that has one, during the dump; what it answers but 0 ends it. *ret:
+ * the gap of each of the @state's items; to be freed. -ENOENT: there is no such set. */
+typedef int entries_found(enum entry_gap gap, const struct entry *entry, void *user);
+int entries_compare(struct sets *sets, const char *set, const struct journal_state *state, uint64_t now, entries_found *found,
+		    void *user, uint8_t **ret);
+/* Tells the gaps of all sets in words, the first hundred of them and then how many more. 0 or -errno. */
+typedef void entries_told(const char *line, void *user);
+int entries_diff(struct firewall *firewall, entries_told *told, void *user);
 /* entries.c: create lines of sets that the journal lacks; gathered, not synced. */
 int entries_journal_create(struct firewall *firewall, const struct policy *policy);
 

@@ -14,6 +14,7 @@
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/gate.h"
 #include "fwd/daemon/inspect.h"
+#include "fwd/daemon/jsontext.h"
 #include "fwd/daemon/route.h"
 #include "rules/compile.h"
 #include "rules/overlay.h"
@@ -210,19 +211,20 @@ void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *no
 {
 	struct question question = { firewall, GATE_AS_IS, false };
 	uint16_t ports[] = { odd_ports[0], 0 };
-	struct ruleset *actual;
+	const struct ruleset *actual;
 	struct packet packet;
 	char rule[SAVEFILE_RULE_MAX];
 
 	note[0] = '\0';
-	if (kernel_read(firewall->kernel, &actual) < 0)
+	if (kernel_look(firewall->kernel, &actual) < 0)
 		return;
+	inspect_packet(&net->addr, IPPROTO_TCP, ports[0], &packet);
 	if (firewall->confirmed.policy.n_ssh_ports)
 		ports[1] = firewall->confirmed.policy.ssh_ports[0];
 	for (size_t i = 0; i < 2 && ports[i] && !note[0]; i++) {
 		struct verdict_way way;
 
-		inspect_packet(&net->addr, IPPROTO_TCP, ports[i], &packet);
+		packet.dport = packet.ct_origdst_port = ports[i];
 		verdict(actual, &packet, inspect_lookup, &question, &way);
 		if (way.verdict == VERDICT_ACCEPT)
 			continue;
@@ -232,7 +234,7 @@ void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *no
 				 "cannot tell for", ports[i], rule);
 		}
 	}
-	ruleset_free(actual);
+	kernel_look_end(firewall->kernel);
 }
 
 static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset, const struct packet *packet, enum gate_view gate)
@@ -243,8 +245,8 @@ static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset
 	json_t *json, *steps = json_array();
 
 	verdict(ruleset, packet, inspect_lookup, &question, &way);
-	json = json_pack("{s:s, s:s, s:s}", "verdict", verdict_name(way.verdict), "chain",
-			 packet->hook == NF_INET_FORWARD ? "FORWARD" : "INPUT", "interface", packet->iif);
+	json = json_pack("{s:s, s:s, s:o}", "verdict", verdict_name(way.verdict), "chain",
+			 packet->hook == NF_INET_FORWARD ? "FORWARD" : "INPUT", "interface", json_from_text(packet->iif));
 	for (size_t i = 0; i < way.n_steps; i++) {
 		const struct verdict_step *step = &way.steps[i];
 		uint8_t family = step->table->family;
@@ -252,15 +254,16 @@ static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset
 		step_print(step, rule, sizeof(rule));
 		snprintf(table, sizeof(table), "%s %.40s", family == NFPROTO_IPV4 ? "ip" : family == NFPROTO_IPV6 ? "ip6" : "inet",
 			 step->table->name);
-		json_array_append_new(steps, json_pack("{s:s, s:s, s:b}", "table", table, "rule", rule, "certain", step->certain));
+		json_array_append_new(steps, json_pack("{s:o, s:o, s:b}", "table", json_from_text(table), "rule", json_from_text(rule),
+							   "certain", step->certain));
 	}
 	if (way.decides) {
 		step_print(way.decides, rule, sizeof(rule));
-		json_object_set_new(json, "decides", json_string(rule));
+		json_object_set_new(json, "decides", json_from_text(rule));
 	}
 	if (way.doubt) {
 		step_print(way.doubt, rule, sizeof(rule));
-		json_object_set_new(json, "doubt", json_string(rule));
+		json_object_set_new(json, "doubt", json_from_text(rule));
 	}
 	json_object_set_new(json, "steps", steps);
 	return json;
@@ -304,5 +307,5 @@ int firewall_why(struct firewall *firewall, const struct addr *source, uint8_t p
 		json_object_set_new(json, "confirmed", json_way(firewall, actual, &packet, GATE_CLOSED));
 	ruleset_free(actual);
 	*ret = json;
-	return 0;
+	return json ? 0 : -ENOMEM;
 }

@@ -20,6 +20,7 @@
 
 #define DUMP_BUFFER (64 * 1024) /* the kernel fills dumps up to 32 KiB when the reader's buffer allows */
 #define READ_TRIES 20
+#define LOOK_RULES_MAX 512      /* that are held for the next kernel_look(): about 0.3 MB */
 #define APPLY_TRIES 10          /* against a churning iptables, 3 were the most ever seen */
 #define ANSWER_TIMEOUT 5        /* seconds: the kernel answers at once, so this is a kernel in trouble */
 
@@ -59,6 +60,7 @@ void kernel_close(struct kernel *kernel)
 		return;
 	if (kernel->socket)
 		mnl_socket_close(kernel->socket);
+	ruleset_free(kernel->seen);
 	free(kernel);
 }
 
@@ -250,6 +252,37 @@ int kernel_read(struct kernel *kernel, struct ruleset **ret)
 			return r;
 	}
 	return -EAGAIN;
+}
+
+int kernel_look(struct kernel *kernel, const struct ruleset **ret)
+{
+	uint32_t generation;
+	int r;
+
+	if (kernel->seen && kernel_generation(kernel, &generation) == 0 && generation == kernel->seen->generation) {
+		*ret = kernel->seen;
+		return 0;
+	}
+	ruleset_free(kernel->seen);
+	kernel->seen = NULL;
+	r = kernel_read(kernel, &kernel->seen);
+	if (r < 0)
+		return r;
+	*ret = kernel->seen;
+	return 0;
+}
+
+void kernel_look_end(struct kernel *kernel)
+{
+	size_t rules = 0;
+
+	for (size_t i = 0; kernel->seen && i < kernel->seen->n_tables; i++)
+		for (size_t j = 0; j < kernel->seen->tables[i].n_chains; j++)
+			rules += kernel->seen->tables[i].chains[j].n_rules;
+	if (rules <= LOOK_RULES_MAX)
+		return;
+	ruleset_free(kernel->seen);
+	kernel->seen = NULL;
 }
 
 /*
