@@ -167,7 +167,7 @@ static bool asks_for_something(const struct rule *rule, const char *outside)
 bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *actual)
 {
 	const struct policy *policy = firewall->trial.on ? &firewall->trial.candidate.policy : &firewall->confirmed.policy;
-	char text[512], hint[512];
+	struct front front;
 	bool behind_any = false;
 
 	for (int f = 0; f < FAMILIES; f++) {
@@ -193,7 +193,7 @@ bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *act
 		}
 	}
 	/* words may deceive: the last one has the look at what would stand afterwards */
-	return behind_any && inspect_front(firewall, policy, text, sizeof(text), hint, sizeof(hint));
+	return behind_any && inspect_front(firewall, policy, true, &front);
 }
 
 static bool has_our_part(const struct ruleset *actual)

@@ -90,9 +90,13 @@ int entries_journal_create(struct firewall *firewall, const struct policy *polic
 int trial_resume(struct firewall *firewall, struct diag *diag);
 
 /* inspect.c */
-/* Why @candidate must not be put in force as things stand: a foreign rule in front that lets everybody in, or keeps listed
- * sources out. Returns true if all is well; else @text and @hint say what and what to do. */
-bool inspect_front(struct firewall *firewall, const struct policy *candidate, char *text, size_t text_size, char *hint,
-		   size_t hint_size);
+struct front {
+	char text[512], hint[512]; /* what is wrong and what to do */
+};
+/* Whether @candidate can be put in force as things stand: no foreign rule in front lets everybody in, or keeps listed sources
+ * out. @jump_last: as if our jumps were put last. True if all is well, else @ret is filled in. */
+bool inspect_front(struct firewall *firewall, const struct policy *candidate, bool jump_last, struct front *ret);
+/* The same of what the next boot loads: rules.v4 and rules.v6 with our part in them. A file that cannot be read is empty. */
+bool inspect_files(struct firewall *firewall, const struct policy *candidate, struct front *ret);
 /* What is wrong for a source that was just allowed, or an empty @note. */
 void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *note, size_t size);
