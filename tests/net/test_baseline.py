@@ -24,9 +24,9 @@ def stage(family):
         yield Wire(bed, family), fwd
 
 
-def judged(wire, chain, probe):
+def judged(wire, chain, probe, send=None):
     try:
-        accepted, where, line = wire.judge(probe.make())
+        accepted, where, line = wire.judge(send or probe.make())
     except AssertionError as error:
         raise AssertionError('%s: %s' % (probe.name, error)) from None
     assert where in (chain, ''), '%s: decided in %s' % (probe.name, where)
@@ -76,14 +76,12 @@ def only_that_line(family, chain, make):
         by_hand(wire, fwd)
         lines = wire.lines(chain)
         for at, line in enumerate(lines):
+            ready = [(p, p.make()) for p in make(wire) if p.line == line]
             wire.edit('-D %s %d' % (chain, at + 1))
-            got = [judged(wire, chain, p)[0] for p in make(wire) if p.line == line]
+            got = [judged(wire, chain, *pair)[0] for pair in ready]
             wire.edit('-I %s %d %s' % (chain, at + 1, line))
-            if line == probes.EXPECTED and not wire.helper:
-                continue
-            assert (not line.endswith('ACCEPT')) in got, 'nothing changes without: ' + line
-            if line.endswith('ACCEPT'):
-                assert not any(got), 'another line lets some of it in: ' + line
+            if line != probes.EXPECTED or wire.helper:
+                assert (not line.endswith('ACCEPT')) in got, 'nothing changes without: ' + line
         assert wire.lines(chain) == lines
 
 
@@ -103,44 +101,50 @@ def test_only_that_line_of_forward_v6():
     only_that_line(6, FORWARD, probes.forward_probes)
 
 
-def noticed(wire, chain, candidates):
-    """The first of the probes of which another line decides than should, with the other verdict."""
-    for probe in candidates:
-        if judged(wire, chain, probe)[0] != probe.line.endswith('ACCEPT'):
-            return probe
-    return None
+def swap_noticed(wire, chain, lines, a, b, candidates):
+    """Whether one of the probes meets the other verdict when the lines at @a and @b have changed places."""
+    ready = [(p, p.make()) for p in candidates]
+    wire.replace(chain, {a: lines[b], b: lines[a]})
+    noticed = any(judged(wire, chain, p, send)[0] != p.line.endswith('ACCEPT') for p, send in ready)
+    wire.replace(chain, {a: lines[a], b: lines[b]})
+    return noticed
 
 
-def swapped(family, chain, make):
-    """All pairs of lines of different effect. One pair cannot be told apart: conntrack finds no IGMP packet INVALID."""
+def swapped(family, chain, make, refusing):
+    """@refusing with each line that accepts. One pair cannot be told apart: conntrack finds no IGMP packet INVALID."""
     with stage(family) as (wire, fwd):
         by_hand(wire, fwd)
-        lines, all_probes, pairs = wire.lines(chain), make(wire), 0
-        for a, first in enumerate(lines):
-            for b in range(a + 1, len(lines)):
-                second = lines[b]
-                if first.endswith('ACCEPT') == second.endswith('ACCEPT') or {first, second} == {probes.INVALID, probes.IGMP}:
-                    continue
-                wire.swap(chain, a, b)
-                near = [p for p in all_probes if p.line in (first, second)]
-                probe = noticed(wire, chain, near) or noticed(wire, chain, [p for p in all_probes if p not in near])
-                wire.swap(chain, a, b)
-                assert probe, 'nobody notices that these are swapped:\n%s\n%s' % (first, second)
-                pairs += 1
-        assert wire.lines(chain) == lines and pairs >= (len(lines) - 1 if chain == FORWARD else 2 * len(lines) - 6), pairs
+        lines, candidates = wire.lines(chain), make(wire)
+        at = lines.index(refusing)
+        for other, accepting in enumerate(lines):
+            if not accepting.endswith('ACCEPT') or (refusing, accepting) == (probes.INVALID, probes.IGMP):
+                continue
+            likely = refusing if refusing == probes.INVALID and other > at else accepting
+            groups = ([p for p in candidates if p.line == likely], [p for p in candidates if p.line != likely])
+            assert any(swap_noticed(wire, chain, lines, at, other, group) for group in groups), \
+                'nobody notices that these are swapped:\n%s\n%s' % (refusing, accepting)
+        assert wire.lines(chain) == lines
 
 
-def test_swapped_lines_of_input_v4():
-    swapped(4, INPUT, probes.input_probes)
+def test_invalid_swapped_with_each_line_v4():
+    swapped(4, INPUT, probes.input_probes, probes.INVALID)
 
 
-def test_swapped_lines_of_input_v6():
-    swapped(6, INPUT, probes.input_probes)
+def test_invalid_swapped_with_each_line_v6():
+    swapped(6, INPUT, probes.input_probes, probes.INVALID)
 
 
-def test_swapped_lines_of_forward_v4():
-    swapped(4, FORWARD, probes.forward_probes)
+def test_last_drop_swapped_with_each_line_v4():
+    swapped(4, INPUT, probes.input_probes, probes.DROP)
 
 
-def test_swapped_lines_of_forward_v6():
-    swapped(6, FORWARD, probes.forward_probes)
+def test_last_drop_swapped_with_each_line_v6():
+    swapped(6, INPUT, probes.input_probes, probes.DROP)
+
+
+def test_last_drop_swapped_with_each_line_of_forward_v4():
+    swapped(4, FORWARD, probes.forward_probes, probes.DROP)
+
+
+def test_last_drop_swapped_with_each_line_of_forward_v6():
+    swapped(6, FORWARD, probes.forward_probes, probes.DROP)
