@@ -126,11 +126,17 @@ class Wire:
         type, code = kind[self.family == 6]
         return self.put(name, 'icmp', type=type, code=code, rest=b'\0\0\5\0', payload=quoted, **fields)
 
-    def ask(self, name, port, payload=b'a question'):
-        """A datagram of the host's own to @name. Its source port."""
+    def connected(self, name, port):
+        """A UDP socket of the host."""
         sock = self.bed.socket('host', self.addr(name), 'udp')
         self.sockets.append(sock)
-        sock.sendto(payload, (self.addr(name), port))
+        sock.connect((self.addr(name), port))
+        return sock
+
+    def ask(self, name, port, payload=b'a question'):
+        """A datagram of the host's own to @name. Its source port."""
+        sock = self.connected(name, port)
+        sock.send(payload)
         return sock.getsockname()[1]
 
     def to_itself(self):
