@@ -333,6 +333,7 @@ def test_what_must_not_move_stays_behind_and_is_told():
             bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'), quiet=0.3)
             assert status(fwd)['stranger'] == {'v4': 'drop', 'v6': 'drop'}
             text = told(fwd)
+            assert len(text.split('\n')) == len(lines) and differences(fwd) == [], text
             for family, line in lines.items():
                 inputs = rules_of_input(bed, family)
                 assert inputs[0] == '-A INPUT -j FWD-INPUT' and inputs[1].startswith(line), (line, inputs)
@@ -497,10 +498,13 @@ def test_a_flush_by_nft_and_a_rule_that_cannot_be_read():
         fwd.restart()
         bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'))
         # nobody but the kernel knows whom this lets in: then nobody says closed
-        everywhere(bed, '-I INPUT -p tcp -m recent --rcheck --name seen -j ACCEPT')
-        assert status(fwd)['stranger'] == {'v4': 'cannot tell', 'v6': 'cannot tell'}, status(fwd)
-        assert 'cannot tell whether it is closed: -A INPUT -p tcp' in told(fwd), told(fwd)
-        assert 'closed' not in fwd.ctl()[1].split('\n')[0], fwd.ctl()[1]
+        for proto in ('udp', 'tcp'):
+            rule = 'INPUT -p %s -m recent --rcheck --name seen -j ACCEPT' % proto
+            everywhere(bed, '-I ' + rule)
+            assert status(fwd)['stranger'] == {'v4': 'cannot tell', 'v6': 'cannot tell'}, status(fwd)
+            assert 'cannot tell whether it is closed: -A INPUT -p ' + proto in told(fwd), told(fwd)
+            assert 'closed' not in fwd.ctl()[1].split('\n')[0], fwd.ctl()[1]
+            everywhere(bed, '-D ' + rule)
         bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'))
 
 
