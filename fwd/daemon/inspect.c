@@ -31,7 +31,7 @@ int inspect_lookup(const char *set, unsigned dim, unsigned src, const struct pac
 
 	if (strcmp(set, SET_GATE) == 0)
 		return question->gate == GATE_AS_IS ? gate_left(question->firewall->sets) > 0 : question->gate == GATE_OPEN;
-	if (question->listed && strncmp(set, LIST_MAIN, strlen(LIST_MAIN)) == 0)
+	if (question->listed && (strcmp(set, LIST_MAIN) == 0 || strcmp(set, LIST_MAIN "6") == 0))
 		return 1;
 	return dim == 1 ? sets_test(question->firewall->sets, set, &host) : -EOPNOTSUPP;
 }
@@ -234,7 +234,6 @@ void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *no
 				 "cannot tell for", ports[i], rule);
 		}
 	}
-	kernel_look_end(firewall->kernel);
 }
 
 static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset, const struct packet *packet, enum gate_view gate)
