@@ -12,20 +12,14 @@
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/log.h"
 
-/* The set of one family, made if it is not there. */
-static int ensure_set(struct firewall *firewall, const char *set, int family, uint32_t hint, bool *made, struct diag *diag)
+/* 0: it is there and ours, -ENOENT: it is not there. */
+static int check_set(struct firewall *firewall, const char *set, int family, struct diag *diag)
 {
 	struct set_info info;
 	int r = sets_info(firewall->sets, set, &info);
 
-	*made = false;
-	if (r == -ENOENT) {
-		r = sets_create_net(firewall->sets, set, family_af[family], hint);
-		*made = r == 0;
-		if (r < 0)
-			diag_set(diag, 0, 0, "cannot make the set %s: %s", set, strerror(-r));
+	if (r == -ENOENT)
 		return r;
-	}
 	if (r < 0) {
 		diag_set(diag, 0, 0, "cannot look at the set %s: %s", set, strerror(-r));
 		return r;
@@ -39,22 +33,51 @@ static int ensure_set(struct firewall *firewall, const char *set, int family, ui
 	return 0;
 }
 
-int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag)
+/* The set of one family, made if it is not there. */
+static int ensure_set(struct firewall *firewall, const char *set, int family, uint32_t hint, bool *made, struct diag *diag)
+{
+	int r = check_set(firewall, set, family, diag);
+
+	*made = false;
+	if (r != -ENOENT)
+		return r;
+	r = sets_create_net(firewall->sets, set, family_af[family], hint);
+	*made = r == 0;
+	if (r < 0)
+		diag_set(diag, 0, 0, "cannot make the set %s: %s", set, strerror(-r));
+	return r;
+}
+
+int entries_check(struct firewall *firewall, const struct policy *policy, struct diag *diag)
 {
 	char set[32];
-	bool made;
 
 	for (size_t i = 0; i < policy->n_lists; i++) {
 		for (int f = 0; f < FAMILIES; f++) {
 			int r;
 
 			list_set_name(&policy->lists[i], family_af[f], set);
-			r = ensure_set(firewall, set, f, 0, &made, diag);
-			if (r < 0)
+			r = check_set(firewall, set, f, diag);
+			if (r < 0 && r != -ENOENT)
 				return r;
 		}
 	}
 	return 0;
+}
+
+int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag)
+{
+	int r = entries_check(firewall, policy, diag); /* of all of them, before any is made */
+	char set[32];
+	bool made;
+
+	for (size_t i = 0; i < policy->n_lists && r == 0; i++) {
+		for (int f = 0; f < FAMILIES && r == 0; f++) {
+			list_set_name(&policy->lists[i], family_af[f], set);
+			r = ensure_set(firewall, set, f, 0, &made, diag);
+		}
+	}
+	return r;
 }
 
 /* Bringing together what stands in the kernel and what the journal says. */
@@ -75,6 +98,8 @@ static int merge_entry(enum entry_gap gap, const struct entry *entry, void *user
 	if (gap == GAP_UNKNOWN) {
 		/* nobody wrote of it: added by hand while we were away. The administrator's habit is an allow. */
 		r = journal_add(merge->firewall->journal, merge->set, entry, merge->now);
+		if (r == -ENOBUFS && journal_sync(merge->firewall->journal, NULL) == 0)
+			r = journal_add(merge->firewall->journal, merge->set, entry, merge->now);
 		merge->by_hand += r == 0;
 		merge->left_alone += r == -EINVAL; /* an exception, or a comment that the file cannot hold */
 		return r == -EINVAL || r == -ETIME ? 0 : r;
@@ -123,6 +148,8 @@ static int merge_set(struct firewall *firewall, const char *set, const struct jo
 	if (r == 0 && merge.by_hand)
 		r = journal_sync(firewall->journal, diag);
 	if (r < 0)
+		journal_drop(firewall->journal);
+	if (r < 0)
 		diag_set(diag, 0, 0, "cannot bring the set %s up to date: %s", set, strerror(-r));
 	else if (merge.by_hand || missing || merge.n_stale)
 		log_say(LOG_NOTICE, "%s: %zu entries put back, %zu taken out, %zu added by hand and kept", set, missing,
@@ -164,8 +191,10 @@ static int load_set(struct firewall *firewall, const struct list *list, size_t i
 
 	list_set_name(list, family_af[family], set);
 	r = journal_state(firewall->journal, set, now, &state, diag);
-	if (r < 0)
+	if (r < 0) { /* rules must find their sets, even empty ones: without them there would be no rules at all */
+		ensure_set(firewall, set, family, 0, &made, diag);
 		return r;
+	}
 	firewall->journaled[index][family] = state.created;
 	if (state.skipped)
 		firewall_degrade(firewall, "%s/ipsets: %u lines of %s could not be read", firewall->paths.iptables_dir, state.skipped, set);

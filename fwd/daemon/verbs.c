@@ -11,11 +11,13 @@
 #include <netinet/in.h>
 
 #include "fwd/daemon/firewall.h"
+#include "fwd/daemon/jsontext.h"
 #include "fwd/daemon/status.h"
 #include "fwd/daemon/verbs.h"
 #include "rules/policy.h"
 
 #define NETS_MAX 1024            /* of one request; lists come by import */
+#define WOULD_MAX 1000           /* lines of one answer, which has 1 MiB */
 #define FOR_MAX (24u * 24 * 3600) /* seconds: ipset ends at 24.8 days */
 
 struct call {
@@ -31,10 +33,10 @@ struct call {
 
 json_t *verbs_error(int exit, const char *text, const char *hint)
 {
-	json_t *error = json_pack("{s:s}", "text", text);
+	json_t *error = json_pack("{s:o}", "text", json_from_text(text));
 
 	if (error && hint && *hint)
-		json_object_set_new(error, "hint", json_string(hint));
+		json_object_set_new(error, "hint", json_from_text(hint));
 	return json_pack("{s:i, s:b, s:o}", "exit", exit, "changed", 0, "error", error);
 }
 
@@ -52,7 +54,12 @@ static int usage(struct call *call, const char *format, ...)
 
 static void add_would(const char *line, void *user)
 {
-	json_array_append_new(user, json_string(line));
+	size_t n = json_array_size(user);
+
+	if (n < WOULD_MAX)
+		json_array_append_new(user, json_from_text(line));
+	else if (n == WOULD_MAX)
+		json_array_append_new(user, json_string("and more"));
 }
 
 /* Arguments: looked up, checked for their type, and struck off, so that what is left over is unknown. */
@@ -257,7 +264,7 @@ static void add_entry(const struct entry *entry, enum entry_was was, const char 
 	cidr_format(&entry->net, net);
 	json = json_pack("{s:s, s:s, s:I}", "net", net, "was", words[was], "until", (json_int_t)entry->until);
 	if (note && *note)
-		json_object_set_new(json, "note", json_string(note));
+		json_object_set_new(json, "note", json_from_text(note));
 	json_array_append_new(json_object_get(user, "entries"), json);
 }
 
@@ -269,7 +276,7 @@ static void add_removed(const struct entry *entry, enum entry_was was, const cha
 	cidr_format(&entry->net, net);
 	json = json_pack("{s:s, s:s}", "net", net, "was", was == ENTRY_ABSENT ? "absent" : "present");
 	if (note && *note)
-		json_object_set_new(json, "still", json_string(note));
+		json_object_set_new(json, "still", json_from_text(note));
 	json_array_append_new(json_object_get(user, "entries"), json);
 }
 
@@ -346,6 +353,8 @@ static int verb_confirm(struct call *call)
 
 	if (r >= 0)
 		r = firewall_confirm(call->firewall, &call->change);
+	if (r >= 0 && !call->change.dry_run)
+		call->result = json_pack("{s:o}", "generation", json_generation(call->firewall));
 	return r;
 }
 
@@ -355,6 +364,8 @@ static int verb_rollback(struct call *call)
 
 	if (r >= 0)
 		r = firewall_rollback(call->firewall, &call->change);
+	if (r >= 0)
+		call->result = json_pack("{s:o}", "to", json_back_to(call->firewall));
 	return r;
 }
 
@@ -391,6 +402,24 @@ static const struct verb {
 	{ "disable", true, verb_disable },
 };
 
+/* A member that nobody knows may be "args" misspelt, with "dry_run" in it. */
+static int check_members(struct call *call, json_t *request)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(request, name, value)
+		if (strcmp(name, "verb") != 0 && strcmp(name, "args") != 0 && strcmp(name, "from") != 0)
+			return usage(call, "a request has no \"%.64s\"", name);
+	value = json_object_get(request, "args");
+	if (value && !json_is_object(value))
+		return usage(call, "\"args\" is no object");
+	value = json_object_get(request, "from");
+	if (value && !json_is_object(value))
+		return usage(call, "\"from\" is no object");
+	return 0;
+}
+
 /* What a client says of who stands behind it: recorded, never believed. */
 static void describe(struct call *call, json_t *request)
 {
@@ -426,7 +455,7 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 	const char *name = json_string_value(json_object_get(request, "verb"));
 	const struct verb *verb = NULL;
 	json_t *given = json_object_get(request, "args"), *reply;
-	int r = 0;
+	int r;
 
 	*fd = -1;
 	for (size_t i = 0; name && i < sizeof(verbs) / sizeof(*verbs); i++)
@@ -442,8 +471,7 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 	}
 	describe(&call, request);
 	call.args = json_is_object(given) ? json_copy(given) : json_object();
-	if (given && !json_is_object(given))
-		r = usage(&call, "\"args\" is no object");
+	r = check_members(&call, request);
 	call.change.would = add_would;
 	call.change.user = call.would;
 	if (r >= 0 && verb->root)
