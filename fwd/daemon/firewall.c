@@ -149,12 +149,9 @@ static bool asks_for_something(const struct rule *rule, const char *outside)
 
 bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *actual)
 {
-<<<<<<< HEAD
 	const struct policy *policy = firewall->trial.on ? &firewall->trial.candidate.policy : &firewall->confirmed.policy;
-	struct front front;
-=======
 	unsigned budget = REFUSE_RULES;
->>>>>>> hostile
+	struct front front;
 	bool behind_any = false;
 
 	for (int f = 0; f < FAMILIES; f++) {
@@ -173,11 +170,7 @@ bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *act
 					behind = true;
 				} else if (behind) {
 					behind_any = true;
-<<<<<<< HEAD
-					if (may_refuse(table, rule, 0) || !asks_for_something(rule, outside))
-=======
-					if (may_refuse(table, rule, 0, &budget) || !asks_for_something(rule))
->>>>>>> hostile
+					if (may_refuse(table, rule, 0, &budget) || !asks_for_something(rule, outside))
 						return false;
 				}
 			}

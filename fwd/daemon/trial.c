@@ -149,15 +149,9 @@ int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct co
 	uint64_t begun;
 	int r;
 
-<<<<<<< HEAD
 	if (change->dry_run && entries_check(firewall, &candidate->policy, &diag) == 0)
-		return dry_run(firewall, candidate, change);
-	r = entries_ensure(firewall, &candidate->policy, &diag);
-=======
-	if (change->dry_run)
 		return commit_dry_run(firewall, candidate, change);
-	r = gate_ensure(firewall->sets, &diag);
->>>>>>> hostile
+	r = entries_ensure(firewall, &candidate->policy, &diag);
 	if (r == 0)
 		r = gate_ensure(firewall->sets, &diag);
 	if (r < 0)
@@ -202,96 +196,6 @@ int trial_refuse_running(struct firewall *firewall, struct change *change)
 			     firewall->trial.generation, left);
 }
 
-<<<<<<< HEAD
-static int read_wish(struct firewall *firewall, struct confirmed *ret, struct change *change)
-{
-	struct diag diag = { 0 };
-	int r;
-
-	*ret = firewall->confirmed;
-	r = firewall_wish(firewall, &ret->policy, &diag);
-	if (r < 0) {
-		if (diag.line)
-			return change_refuse(change, "mend it with: fwctl edit", "%s:%u: %s", firewall->paths.conf, diag.line, diag.text);
-		return change_refuse(change, "mend it with: fwctl edit", "%s: %s", firewall->paths.conf, diag.text);
-	}
-	ret->on = true;
-	ret->generation = firewall->confirmed.generation + 1;
-	return 0;
-}
-
-/* Refuses what a look at the foreign rules in front of ours forbids, in the kernel and in the files that the next boot loads. */
-static int look_ahead(struct firewall *firewall, const struct policy *policy, struct change *change)
-{
-	struct front front;
-
-	if (change->force || (inspect_front(firewall, policy, false, &front) && inspect_files(firewall, policy, &front)))
-		return 0;
-	return change_refuse(change, front.hint, "%s", front.text);
-}
-
-int firewall_enable(struct firewall *firewall, struct change *change)
-{
-	struct confirmed candidate;
-
-	if (!firewall->kernel)
-		return change_refuse(change, NULL, "%s", firewall->degraded);
-	if (firewall->trial.on)
-		return refuse_running(firewall, change);
-	if (firewall->confirmed.on) {
-		change->exit = EXIT_DONE;
-		change->changed = false;
-		return 0;
-	}
-	if (read_wish(firewall, &candidate, change) < 0)
-		return -EINVAL;
-	if (record_policies(firewall, &candidate) < 0)
-		return change_refuse(change, NULL, "cannot read the rules in the kernel");
-	if (look_ahead(firewall, &candidate.policy, change) < 0)
-		return -EPERM;
-	return trial_begin(firewall, TRIAL_ENABLE, &candidate, change);
-}
-
-/*
- * Makes @next what is confirmed. Under a live gate the confirmed chains change unseen: packets meet them when the gate is
- * taken away. The rename inside store_commit() is the commit; a failure before it leaves everything as it was.
- */
-static int make_final(struct firewall *firewall, const struct confirmed *next, struct diag *diag)
-{
-	struct confirmed before = firewall->confirmed;
-	struct store_commit commit;
-	int r = 0;
-
-	if (firewall->journal) {
-		r = entries_journal_create(firewall, &next->policy);
-		if (r == 0)
-			r = journal_sync(firewall->journal, diag);
-	}
-	if (r == 0)
-		r = store_prepare(firewall->paths.state_dir, firewall->paths.iptables_dir, next, &commit, diag);
-	if (r < 0)
-		return r;
-	firewall->confirmed = *next;
-	r = firewall_settle(firewall, diag);
-	if (r >= 0)
-		r = store_commit(&commit, diag);
-	else
-		store_discard(&commit);
-	if (r < 0) {
-		struct diag second = { 0 };
-
-		firewall->confirmed = before;
-		if (firewall_settle(firewall, &second) < 0)
-			firewall_degrade(firewall, "%s", second.text);
-		return r;
-	}
-	if (diag->text[0]) /* a rendering that could not follow */
-		firewall_degrade(firewall, "%s", diag->text);
-	return 0;
-}
-
-=======
->>>>>>> hostile
 int firewall_confirm(struct firewall *firewall, struct change *change)
 {
 	struct confirmed next = firewall->trial.candidate;

@@ -75,14 +75,14 @@ static int read_wish(struct firewall *firewall, struct confirmed *ret, struct ch
 	return 0;
 }
 
-/* Refuses what a look at the foreign rules in front of ours forbids. */
+/* Refuses what a look at the foreign rules in front of ours forbids, in the kernel and in the files that the next boot loads. */
 static int look_ahead(struct firewall *firewall, const struct policy *policy, struct change *change)
 {
-	char text[sizeof(change->text)], hint[sizeof(change->hint)];
+	struct front front;
 
-	if (change->force || inspect_front(firewall, policy, text, sizeof(text), hint, sizeof(hint)))
+	if (change->force || (inspect_front(firewall, policy, false, &front) && inspect_files(firewall, policy, &front)))
 		return 0;
-	return change_refuse(change, hint, "%s", text);
+	return change_refuse(change, front.hint, "%s", front.text);
 }
 
 int firewall_enable(struct firewall *firewall, struct change *change)
