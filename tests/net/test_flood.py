@@ -45,12 +45,12 @@ class Flood:
     def account(self):
         return self.tell('report')
 
-    def until(self, condition, within=20.0):
-        """The first account for which @condition holds of every way."""
+    def until(self, condition, ways=WAYS, within=20.0):
+        """The first account for which @condition holds of each of @ways."""
         deadline = time.monotonic() + within
         while True:
             account = self.account()
-            if all(condition(way) for way in account['ways'].values()):
+            if all(condition(account['ways'][name]) for name in ways):
                 return account
             assert time.monotonic() < deadline, account
 
@@ -245,14 +245,13 @@ def test_it_sees_a_loss_and_a_leak():
         for tool, family in ('iptables', 4), ('ip6tables', 6):
             before = flood.account()['ways']
             changes.foreign(tool, '-F', 'FWD-INPUT')
+            flood.until(lambda way: way['lost'] > 0, ['input%d' % family])
             changes.restart()
             after = flood.account()['ways']
-            assert after['input%d' % family]['lost'] > 0, after
             assert [w for w in WAYS if after[w]['lost'] > before[w]['lost']] == ['input%d' % family], (before, after)
             changes.foreign(tool, '-I', 'FORWARD', '-j', 'ACCEPT')
+            after = flood.until(lambda way: way['through'] > 0, ['forward%d' % family])['ways']
             changes.foreign(tool, '-D', 'FORWARD', '1')
-            after = flood.account()['ways']
-            assert after['forward%d' % family]['through'] > 0, after
         assert [w for w in WAYS if after[w]['through']] and not after['input4']['through'] and not after['input6']['through'], after
         lost = {w: after[w]['lost'] for w in WAYS}
         after = flood.until(lambda way: way['sent'] > 3000)['ways']
