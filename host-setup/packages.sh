@@ -6,6 +6,8 @@
 
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libmnl-dev libnftnl-dev libipset-dev libnetfilter-log-dev
 	libevent-dev libjansson-dev libinih-dev libsmartcols-dev libcmocka-dev)
+# for `fwctl host`, which is left out without them. On their own: libcurl4-gnutls-dev stands aside for another flavour of it.
+packages_host=(libcurl4-gnutls-dev libarchive-dev libmd-dev)
 packages_demo=(python3 iproute2 util-linux mount)
 packages_test=("${packages_demo[@]}" mmdebstrap debian-archive-keyring clang mandoc)
 

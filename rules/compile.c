@@ -38,11 +38,13 @@ static const struct line answers[] = {
 };
 
 /* What a host needs whoever asks. Path MTU stands before INVALID, for that is what conntrack calls a report about a
- * flow that it does not track; neighbour discovery, router messages and MLD it leaves UNTRACKED. Hop limit 255 can only
- * come from the own link: no router forwards it. MLD comes with hop limit 1. */
+ * flow that it does not track; redirects (137) too, for so it calls those that do not quote a packet before all else, and
+ * routers name the better hop's hardware address first. Neighbour discovery, router messages and MLD it leaves UNTRACKED.
+ * Hop limit 255 can only come from the own link: no router forwards it. MLD comes with hop limit 1. */
 static const struct line services[] = {
 	{ .family = AF_INET, .proto = IPPROTO_ICMP, .icmp_type = 3, .icmp_code = 4, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 2, .target = TARGET_ACCEPT },
+	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 137, .hop_limit = 255, .target = TARGET_ACCEPT },
 	{ .states = CT_INVALID, .target = TARGET_DROP },
 	{ .family = AF_INET, .proto = IPPROTO_ICMP, .icmp_type = 8, .target = TARGET_ACCEPT },
 	{ .family = AF_INET, .proto = IPPROTO_IGMP, .target = TARGET_ACCEPT },
@@ -52,7 +54,6 @@ static const struct line services[] = {
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 134, .hop_limit = 255, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 135, .hop_limit = 255, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 136, .hop_limit = 255, .target = TARGET_ACCEPT },
-	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 137, .hop_limit = 255, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 130, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 131, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 132, .target = TARGET_ACCEPT },

@@ -59,6 +59,8 @@ const struct command command_table[] = {
 	  OPT_BIT(OPT_RESCUE_SOCKET), 0, 0, run_rescue, NULL },
 	{ "help", "trouble", "[COMMAND]", "explain all commands, or one",
 	  NULL, 0, 0, 1, run_help, NULL },
+	{ "host", "host", "COMMAND ...", "a rootless container host, set up and kept",
+	  NULL, 0, 0, WORDS_RAW, run_host, NULL },
 	{ NULL },
 };
 

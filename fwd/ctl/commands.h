@@ -63,6 +63,7 @@ struct command {
 	void (*show)(const struct ctl *ctl, const struct answer *answer); /* a good answer, for people; or NULL */
 };
 #define WORDS_MAX 65536 /* no limit of ours: the daemon knows how many networks it takes at once */
+#define WORDS_RAW UINT32_MAX /* max_words: what stands behind the command is another program's, options included */
 
 extern const struct command command_table[]; /* ends with name NULL; groups stand together */
 const struct command *command_find(const char *name);
@@ -83,4 +84,5 @@ int run_networks(const struct ctl *ctl, const struct invocation *call);
 int run_list(const struct ctl *ctl, const struct invocation *call);
 int run_why(const struct ctl *ctl, const struct invocation *call);
 int run_edit(const struct ctl *ctl, const struct invocation *call);
+int run_host(const struct ctl *ctl, const struct invocation *call);
 int run_rescue(const struct ctl *ctl, const struct invocation *call);

@@ -163,6 +163,11 @@ int options_parse(struct ctl *ctl, int argc, char **argv, struct invocation *ret
 				r = take_command(ctl, ret, word);
 				if (r)
 					return r;
+				if (ret->command->max_words == WORDS_RAW) {
+					ret->words = argv + optind;
+					ret->n_words = (size_t)(argc - optind);
+					return 0;
+				}
 				options |= ret->command->options;
 				make_tables(options, &tables);
 			}

@@ -30,54 +30,106 @@ static const struct list *find_list(const struct policy *policy, const char *nam
 int entries_journal_create(struct firewall *firewall, const struct policy *policy)
 {
 	char set[32];
+	int r = 0;
 
-	for (size_t i = 0; i < policy->n_lists; i++) {
-		for (int f = 0; f < FAMILIES; f++) {
-			int r;
-
+	for (size_t i = 0; i < policy->n_lists && r == 0; i++) {
+		for (int f = 0; f < FAMILIES && r == 0; f++) {
 			if (firewall->journaled[i][f])
 				continue;
 			list_set_name(&policy->lists[i], family_af[f], set);
 			r = journal_create(firewall->journal, set, family_af[f]);
-			if (r < 0)
-				return r;
-			firewall->journaled[i][f] = true;
 		}
 	}
-	return 0;
+	return r;
 }
 
-/* What is in the set for exactly this network. 1 found, 0 not, or -errno. */
-struct lookup {
-	const struct cidr *net;
-	struct entry *ret;
+int entries_journal_sync(struct firewall *firewall, const struct policy *policy, struct diag *diag)
+{
+	int r = journal_sync(firewall->journal, diag);
+
+	for (size_t i = 0; i < policy->n_lists && r == 0; i++)
+		memset(firewall->journaled[i], true, sizeof(firewall->journaled[i]));
+	return r;
+}
+
+struct plan {
+	struct entry entry, old;
+	enum entry_was was;
+	char set[32];
+	bool found;         /* @old is what the set holds for exactly this network */
+	bool maybe_covered; /* by a wider network: worth a look */
 };
 
-static int lookup_entry(const struct entry *entry, void *user)
+/* Those of one set that may be in it, ascending by network. */
+struct lookup {
+	struct plan **plans;
+	size_t n, found;
+};
+
+static int by_net(const void *a, const void *b)
+{
+	return cidr_compare(&(*(struct plan *const *)a)->entry.net, &(*(struct plan *const *)b)->entry.net);
+}
+
+static int net_by_plan(const void *net, const void *plan)
+{
+	return cidr_compare(net, &(*(struct plan *const *)plan)->entry.net);
+}
+
+static int found_entry(const struct entry *entry, void *user)
 {
 	struct lookup *lookup = user;
+	struct plan **end = lookup->plans + lookup->n, **at;
 
-	if (entry->nomatch || !cidr_equal(&entry->net, lookup->net))
+	at = entry->nomatch ? NULL : bsearch(&entry->net, lookup->plans, lookup->n, sizeof(*at), net_by_plan);
+	if (!at)
 		return 0;
-	*lookup->ret = *entry;
-	return 1;
+	while (at > lookup->plans && cidr_equal(&at[-1]->entry.net, &entry->net))
+		at--;
+	for (; at < end && cidr_equal(&(*at)->entry.net, &entry->net); at++) { /* one may be asked for twice */
+		(*at)->old = *entry;
+		(*at)->found = true;
+		lookup->found++;
+	}
+	return lookup->found == lookup->n;
+}
+
+/* What the sets hold for each network. A test says yes also for a host that a wider network covers, and nothing but a dump
+ * tells time and comment: one dump of each set, however many networks. */
+static int look_up(struct firewall *firewall, struct plan *plans, size_t n)
+{
+	struct plan **some = calloc(n, sizeof(*some));
+	size_t n_some = 0;
+	int r = some ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		int in = sets_test(firewall->sets, plans[i].set, &plans[i].entry.net);
+
+		if (in > 0)
+			some[n_some++] = &plans[i];
+		else if (in < 0 && in != -ENOENT)
+			r = in;
+	}
+	if (n_some > 1)
+		qsort(some, n_some, sizeof(*some), by_net);
+	for (size_t i = 0, m; i < n_some && r == 0; i += m) {
+		struct lookup lookup = { .plans = some + i };
+
+		for (m = 1; i + m < n_some && strcmp(some[i + m]->set, some[i]->set) == 0; m++)
+			;
+		lookup.n = m;
+		r = sets_dump(firewall->sets, some[i]->set, now_epoch(), found_entry, &lookup);
+		if (r > 0)
+			r = 0;
+	}
+	free(some);
+	return r;
 }
 
 /* One question instead of one for each prefix length: a test of a host tells whether anything covers it. */
 static bool maybe_covered(struct firewall *firewall, const char *set, const struct cidr *net)
 {
 	return net->len < addr_bits(net->addr.family) || sets_test(firewall->sets, set, net) > 0;
-}
-
-static int find_entry(struct firewall *firewall, const char *set, const struct cidr *net, struct entry *ret)
-{
-	struct lookup lookup = { .net = net, .ret = ret };
-	int r = sets_test(firewall->sets, set, net);
-
-	if (r == -ENOENT)
-		return 0;
-	/* a test says yes for a host that a wider network covers, too; and nothing but a dump tells time and comment */
-	return r > 0 ? sets_dump(firewall->sets, set, now_epoch(), lookup_entry, &lookup) : r;
 }
 
 static bool covered_by(struct firewall *firewall, const char *set, const struct cidr *net, struct cidr *ret)
@@ -105,28 +157,24 @@ static int refuse_wide(const struct allow *allow, struct change *change)
 	return 0;
 }
 
-struct plan {
-	struct entry entry, old;
-	enum entry_was was;
-	char set[32];
-	bool maybe_covered; /* by a wider network: worth a look */
-};
-
-static int plan_allow(struct firewall *firewall, const struct list *list, const struct allow *allow, const struct cidr *net,
-		      struct plan *plan)
+static int plan_allow(struct firewall *firewall, const struct list *list, const struct allow *allow, struct plan *plans)
 {
 	int r;
 
-	list_set_name(list, net->addr.family, plan->set);
-	plan->maybe_covered = maybe_covered(firewall, plan->set, net);
-	r = find_entry(firewall, plan->set, net, &plan->old);
-	if (r < 0)
-		return r;
-	plan->entry = (struct entry){ .net = *net, .until = allow->until };
-	snprintf(plan->entry.comment, sizeof(plan->entry.comment), "%s", allow->comment ? allow->comment :
-		 r ? plan->old.comment : "");
-	plan->was = !r ? ENTRY_ABSENT : entry_same(&plan->old, &plan->entry) ? ENTRY_PRESENT : ENTRY_CHANGED;
-	return 0;
+	for (size_t i = 0; i < allow->n; i++) {
+		plans[i].entry = (struct entry){ .net = allow->nets[i], .until = allow->until };
+		list_set_name(list, allow->nets[i].addr.family, plans[i].set);
+		plans[i].maybe_covered = maybe_covered(firewall, plans[i].set, &allow->nets[i]);
+	}
+	r = look_up(firewall, plans, allow->n);
+	for (size_t i = 0; i < allow->n && r == 0; i++) {
+		struct plan *plan = &plans[i];
+
+		snprintf(plan->entry.comment, sizeof(plan->entry.comment), "%s", allow->comment ? allow->comment :
+			 plan->found ? plan->old.comment : "");
+		plan->was = !plan->found ? ENTRY_ABSENT : entry_same(&plan->old, &plan->entry) ? ENTRY_PRESENT : ENTRY_CHANGED;
+	}
+	return r;
 }
 
 /* Back to what was, in both places, after the kernel refused entry @failed. */
@@ -199,7 +247,7 @@ static int carry_out_allow(struct firewall *firewall, const struct plan *plans, 
 	if (r < 0)
 		journal_drop(firewall->journal);
 	else
-		r = journal_sync(firewall->journal, &diag);
+		r = entries_journal_sync(firewall, &firewall->confirmed.policy, &diag);
 	if (r < 0)
 		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
 	for (size_t i = 0; i < n; i++) {
@@ -242,7 +290,7 @@ int firewall_allow(struct firewall *firewall, const struct allow *allow, struct 
 	size_t index;
 	const struct list *list = find_list(&firewall->confirmed.policy, allow->list, &index);
 	struct plan *plans;
-	int r = 0;
+	int r;
 
 	if (!firewall->kernel || !firewall->journal)
 		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
@@ -254,31 +302,80 @@ int firewall_allow(struct firewall *firewall, const struct allow *allow, struct 
 	if (!plans)
 		return change_refuse(change, NULL, "out of memory; nothing was changed");
 	change->exit = EXIT_DONE;
-	for (size_t i = 0; i < allow->n && r == 0; i++) {
-		r = plan_allow(firewall, list, allow, &allow->nets[i], &plans[i]);
+	r = plan_allow(firewall, list, allow, plans);
+	for (size_t i = 0; i < allow->n && r == 0; i++)
 		change->changed |= plans[i].was != ENTRY_PRESENT;
-	}
 	if (r < 0)
 		change_refuse(change, NULL, "cannot look into the list %s: %s; nothing was changed", allow->list, strerror(-r));
 	else if (change->changed && !change->dry_run)
 		r = carry_out_allow(firewall, plans, allow->n, change);
 	for (size_t i = 0; i < allow->n && r == 0; i++)
 		tell_allow(firewall, &plans[i], change, told, user);
+	kernel_look_end(firewall->kernel);
 	free(plans);
 	upkeep_kick(firewall->upkeep);
 	return r;
 }
 
-static int remove_one(struct firewall *firewall, const char *set, const struct cidr *net, struct change *change)
+/* From the journal, all of them or none. */
+static int forget(struct firewall *firewall, const struct plan *plans, size_t n, struct change *change)
 {
-	struct entry old;
-	int r;
+	struct diag diag = { 0 };
+	int r = 0;
 
-	if (change->dry_run) {
-		r = find_entry(firewall, set, net, &old);
-		return r == 0 ? -ENOENT : r < 0 ? r : 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (plans[i].found)
+			r = journal_del(firewall->journal, plans[i].set, &plans[i].entry.net);
+	if (r < 0)
+		journal_drop(firewall->journal);
+	else
+		r = journal_sync(firewall->journal, &diag);
+	if (r < 0)
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
+	return 0;
+}
+
+static void tell_removed(struct firewall *firewall, const struct plan *plan, struct change *change, entry_told *told, void *user)
+{
+	char text[ADDR_TEXT_MAX], note[256] = "", line[384];
+	struct cidr wider;
+
+	cidr_format(&plan->entry.net, text);
+	if (plan->found && change->dry_run && change->would) {
+		snprintf(line, sizeof(line), "- %s %s", plan->set, text);
+		change->would(line, change->user);
 	}
-	return sets_del(firewall->sets, set, net);
+	if (plan->found && !change->dry_run)
+		log_say(LOG_NOTICE, "remove %s from %s by %s", text, plan->set, change->who);
+	if (maybe_covered(firewall, plan->set, &plan->entry.net) && covered_by(firewall, plan->set, &plan->entry.net, &wider)) {
+		cidr_format(&wider, text);
+		snprintf(note, sizeof(note), "covered by %s", text);
+	}
+	told(&plan->entry, plan->found ? ENTRY_PRESENT : ENTRY_ABSENT, note, user);
+}
+
+static int carry_out_remove(struct firewall *firewall, struct plan *plans, size_t n, struct change *change)
+{
+	int r = forget(firewall, plans, n, change);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		char text[ADDR_TEXT_MAX];
+
+		if (!plans[i].found)
+			continue;
+		r = sets_del(firewall->sets, plans[i].set, &plans[i].entry.net);
+		if (r == -ENOENT) { /* a wider network covers it, its time came, or it was named twice */
+			plans[i].found = false;
+			r = 0;
+		}
+		if (r == 0)
+			continue;
+		cidr_format(&plans[i].entry.net, text);
+		firewall_degrade(firewall, "%s was removed from the file, but the kernel refuses: %s", text, strerror(-r));
+		change_refuse(change, "restart fwd: it brings the set up to date", "cannot remove %s from %s: %s", text, plans[i].set,
+			      strerror(-r));
+	}
+	return r;
 }
 
 int firewall_remove(struct firewall *firewall, const char *list_name, const struct cidr *nets, size_t n, struct change *change,
@@ -286,9 +383,8 @@ int firewall_remove(struct firewall *firewall, const char *list_name, const stru
 {
 	size_t index;
 	const struct list *list = find_list(&firewall->confirmed.policy, list_name, &index);
-	struct diag diag = { 0 };
-	char set[32];
-	int r = 0;
+	struct plan *plans;
+	int r;
 
 	if (!firewall->kernel || !firewall->journal)
 		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
@@ -296,42 +392,26 @@ int firewall_remove(struct firewall *firewall, const char *list_name, const stru
 		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", list_name);
 	if (refuse_foreign(firewall, change) < 0)
 		return -EPERM;
-	for (size_t i = 0; i < n && r == 0 && !change->dry_run; i++) {
-		list_set_name(list, nets[i].addr.family, set);
-		if (sets_test(firewall->sets, set, &nets[i]) > 0)
-			r = journal_del(firewall->journal, set, &nets[i]);
-	}
-	if (r == 0)
-		r = journal_sync(firewall->journal, &diag);
-	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
-	change->exit = EXIT_DONE;
+	plans = calloc(n, sizeof(*plans));
+	if (!plans)
+		return change_refuse(change, NULL, "out of memory; nothing was changed");
 	for (size_t i = 0; i < n; i++) {
-		struct entry entry = { .net = nets[i] };
-		char text[ADDR_TEXT_MAX], note[256] = "", line[384];
-		struct cidr wider;
-
-		list_set_name(list, nets[i].addr.family, set);
-		cidr_format(&nets[i], text);
-		r = remove_one(firewall, set, &nets[i], change);
-		if (r < 0 && r != -ENOENT) {
-			firewall_degrade(firewall, "%s was removed from the file, but the kernel refuses: %s", text, strerror(-r));
-			return change_refuse(change, "restart fwd: it brings the set up to date", "cannot remove %s from %s: %s", text,
-					     set, strerror(-r));
-		}
-		change->changed |= r == 0;
-		if (r == 0 && change->dry_run && change->would) {
-			snprintf(line, sizeof(line), "- %s %s", set, text);
-			change->would(line, change->user);
-		}
-		if (r == 0 && !change->dry_run)
-			log_say(LOG_NOTICE, "remove %s from %s by %s", text, set, change->who);
-		if (maybe_covered(firewall, set, &nets[i]) && covered_by(firewall, set, &nets[i], &wider)) {
-			cidr_format(&wider, text);
-			snprintf(note, sizeof(note), "covered by %s", text);
-		}
-		told(&entry, r == 0 ? ENTRY_PRESENT : ENTRY_ABSENT, note, user);
+		plans[i].entry.net = nets[i];
+		list_set_name(list, nets[i].addr.family, plans[i].set);
+		/* exact enough to begin with, and cheap however long the list is: the removal itself tells */
+		plans[i].found = !change->dry_run && sets_test(firewall->sets, plans[i].set, &nets[i]) > 0;
 	}
+	change->exit = EXIT_DONE;
+	r = change->dry_run ? look_up(firewall, plans, n) : 0;
+	if (r < 0)
+		change_refuse(change, NULL, "cannot look into the list %s: %s; nothing was changed", list_name, strerror(-r));
+	else if (!change->dry_run)
+		r = carry_out_remove(firewall, plans, n, change);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		change->changed |= plans[i].found;
+		tell_removed(firewall, &plans[i], change, told, user);
+	}
+	free(plans);
 	upkeep_kick(firewall->upkeep);
-	return 0;
+	return r;
 }

@@ -42,7 +42,8 @@ static int compare_entry(const struct entry *entry, void *user)
 {
 	struct compare *compare = user;
 	const struct journal_state *state = compare->state;
-	struct journal_item *item = bsearch(&entry->net, state->items, state->n, sizeof(*state->items), by_net);
+	/* neither array is there where it would be empty, and bsearch() takes no NULL */
+	struct journal_item *item = state->n ? bsearch(&entry->net, state->items, state->n, sizeof(*state->items), by_net) : NULL;
 	enum entry_gap gap = GAP_UNKNOWN;
 	struct entry known;
 
@@ -52,7 +53,7 @@ static int compare_entry(const struct entry *entry, void *user)
 		journal_state_entry(state, (size_t)(item - state->items), &known);
 		gap = entry_same(&known, entry) ? GAP_NONE : GAP_OTHER;
 		compare->gaps[item - state->items] = gap;
-	} else if (bsearch(&entry->net, state->removed, state->n_removed, sizeof(*state->removed), by_net)) {
+	} else if (state->n_removed && bsearch(&entry->net, state->removed, state->n_removed, sizeof(*state->removed), by_net)) {
 		gap = GAP_REMOVED;
 	}
 	return gap == GAP_NONE ? 0 : compare->found(gap, entry, compare->user);

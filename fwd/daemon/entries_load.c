@@ -98,6 +98,8 @@ static int merge_entry(enum entry_gap gap, const struct entry *entry, void *user
 	if (gap == GAP_UNKNOWN) {
 		/* nobody wrote of it: added by hand while we were away. The administrator's habit is an allow. */
 		r = journal_add(merge->firewall->journal, merge->set, entry, merge->now);
+		if (r == -ENOBUFS && journal_sync(merge->firewall->journal, NULL) == 0)
+			r = journal_add(merge->firewall->journal, merge->set, entry, merge->now);
 		merge->by_hand += r == 0;
 		merge->left_alone += r == -EINVAL; /* an exception, or a comment that the file cannot hold */
 		return r == -EINVAL || r == -ETIME ? 0 : r;
@@ -146,6 +148,8 @@ static int merge_set(struct firewall *firewall, const char *set, const struct jo
 	if (r == 0 && merge.by_hand)
 		r = journal_sync(firewall->journal, diag);
 	if (r < 0)
+		journal_drop(firewall->journal);
+	if (r < 0)
 		diag_set(diag, 0, 0, "cannot bring the set %s up to date: %s", set, strerror(-r));
 	else if (merge.by_hand || missing || merge.n_stale)
 		log_say(LOG_NOTICE, "%s: %zu entries put back, %zu taken out, %zu added by hand and kept", set, missing,
@@ -187,8 +191,10 @@ static int load_set(struct firewall *firewall, const struct list *list, size_t i
 
 	list_set_name(list, family_af[family], set);
 	r = journal_state(firewall->journal, set, now, &state, diag);
-	if (r < 0)
+	if (r < 0) { /* rules must find their sets, even empty ones: without them there would be no rules at all */
+		ensure_set(firewall, set, family, 0, &made, diag);
 		return r;
+	}
 	firewall->journaled[index][family] = state.created;
 	if (state.skipped)
 		firewall_degrade(firewall, "%s/ipsets: %u lines of %s could not be read", firewall->paths.iptables_dir, state.skipped, set);

@@ -20,7 +20,6 @@
 #include "fwd/daemon/sshports.h"
 #include "fwd/daemon/upkeep.h"
 #include "rules/compile.h"
-#include "rules/conf.h"
 
 const uint8_t family_af[FAMILIES] = { AF_INET, AF_INET6 };
 const uint8_t family_nfproto[FAMILIES] = { NFPROTO_IPV4, NFPROTO_IPV6 };
@@ -64,30 +63,6 @@ void firewall_degrade(struct firewall *firewall, const char *format, ...)
 		memcpy(firewall->degraded, text, sizeof(text));
 }
 
-int firewall_wish(struct firewall *firewall, struct policy *ret, struct diag *diag)
-{
-	struct policy policy;
-	char *text;
-	size_t len;
-	int r = file_read(firewall->paths.conf, CONF_SIZE_MAX, &text, &len);
-
-	if (r == -ENOENT) { /* no file, no wishes: the defaults */
-		policy_init(&policy);
-	} else if (r < 0) {
-		diag_set(diag, 0, 0, "%s", strerror(-r));
-		return r;
-	} else {
-		r = conf_parse(text, len, &policy, diag);
-		free(text);
-		if (r < 0)
-			return r;
-	}
-	if (policy.ssh_auto)
-		sshports_find(&policy, &firewall->confirmed.policy);
-	*ret = policy;
-	return 0;
-}
-
 int firewall_ruleset(struct firewall *firewall, struct ruleset **ret)
 {
 	struct wish wish = {
@@ -101,11 +76,19 @@ int firewall_ruleset(struct firewall *firewall, struct ruleset **ret)
 	return confirmed_ruleset(&firewall->confirmed, ret);
 }
 
-/* Whether a rule can end in a refusal: by itself or in a chain that it leads to. @depth bounds loops in what we read. */
-static bool may_refuse(const struct table *table, const struct rule *rule, unsigned depth)
+#define REFUSE_DEPTH 16
+#define REFUSE_RULES 65536 /* looked at in one go */
+
+/* Whether a rule can end in a refusal: by itself or in a chain that it leads to. @budget bounds loops, and chains that many
+ * ways lead to, in what we read. */
+static bool may_refuse(const struct table *table, const struct rule *rule, unsigned depth, unsigned *budget)
 {
 	const struct chain *chain;
 
+	if (depth > REFUSE_DEPTH || (*budget)-- == 0) {
+		*budget = 0;
+		return true;
+	}
 	switch (rule->target.kind) {
 	case TARGET_DROP:
 	case TARGET_REJECT:
@@ -114,10 +97,10 @@ static bool may_refuse(const struct table *table, const struct rule *rule, unsig
 		return true;
 	case TARGET_JUMP:
 		chain = table_find_chain(table, rule->target.chain);
-		if (!chain || depth > 16)
+		if (!chain)
 			return true;
 		for (size_t i = 0; i < chain->n_rules; i++)
-			if (may_refuse(table, &chain->rules[i], depth + 1))
+			if (may_refuse(table, &chain->rules[i], depth + 1, budget))
 				return true;
 		return false;
 	default:
@@ -167,7 +150,8 @@ static bool asks_for_something(const struct rule *rule, const char *outside)
 bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *actual)
 {
 	const struct policy *policy = firewall->trial.on ? &firewall->trial.candidate.policy : &firewall->confirmed.policy;
-	char text[512], hint[512];
+	unsigned budget = REFUSE_RULES;
+	struct front front;
 	bool behind_any = false;
 
 	for (int f = 0; f < FAMILIES; f++) {
@@ -186,14 +170,14 @@ bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *act
 					behind = true;
 				} else if (behind) {
 					behind_any = true;
-					if (may_refuse(table, rule, 0) || !asks_for_something(rule, outside))
+					if (may_refuse(table, rule, 0, &budget) || !asks_for_something(rule, outside))
 						return false;
 				}
 			}
 		}
 	}
 	/* words may deceive: the last one has the look at what would stand afterwards */
-	return behind_any && inspect_front(firewall, policy, text, sizeof(text), hint, sizeof(hint));
+	return behind_any && inspect_front(firewall, policy, true, &front);
 }
 
 static bool has_our_part(const struct ruleset *actual)
@@ -272,7 +256,7 @@ static void recall_ssh_ports(struct firewall *firewall, struct policy *policy)
 {
 	struct ruleset *ruleset;
 
-	if (kernel_read(firewall->kernel, &ruleset) == 0) {
+	if (firewall->kernel && kernel_read(firewall->kernel, &ruleset) == 0) {
 		compiled_ssh_ports(ruleset, policy);
 		ruleset_free(ruleset);
 	}
@@ -296,8 +280,13 @@ static void read_confirmed(struct firewall *firewall)
 		return;
 	recall_ssh_ports(firewall, &firewall->confirmed.policy);
 	firewall->confirmed.on = true;
-	firewall_degrade(firewall, "%s/" CONFIRMED_NAME ":%u: %s; SSH is open, everything else is closed", firewall->paths.state_dir,
-			 diag.line, diag.text);
+	firewall->guessed = true;
+	if (diag.line)
+		firewall_degrade(firewall, "%s/" CONFIRMED_NAME ":%u: %s; SSH is open, everything else is closed",
+				 firewall->paths.state_dir, diag.line, diag.text);
+	else
+		firewall_degrade(firewall, "%s/" CONFIRMED_NAME ": %s; SSH is open, everything else is closed",
+				 firewall->paths.state_dir, diag.text[0] ? diag.text : strerror(-r));
 }
 
 static void start(struct firewall *firewall)
@@ -306,7 +295,6 @@ static void start(struct firewall *firewall)
 	char path[PATH_MAX];
 	int r;
 
-	read_confirmed(firewall);
 	r = file_make_dir(firewall->paths.iptables_dir, 0755);
 	if (r == 0)
 		r = file_path(firewall->paths.iptables_dir, "ipsets", path);
@@ -329,6 +317,8 @@ static void start(struct firewall *firewall)
 	else if (firewall->confirmed.on || firewall->trial.on)
 		log_say(LOG_NOTICE, "generation %llu is in force%s", (unsigned long long)firewall->confirmed.generation,
 			r ? "" : ": nothing was to be done");
+	if (firewall->guessed) /* the file that cannot be read may be worth more than our guess */
+		return;
 	if (firewall->confirmed.on && store_check(firewall->paths.iptables_dir, &firewall->confirmed, NULL, NULL) == 0) {
 		struct store_commit commit;
 
@@ -342,12 +332,15 @@ static void start(struct firewall *firewall)
 int firewall_new(struct event_base *base, const struct firewall_paths *paths, struct firewall **ret)
 {
 	struct firewall *firewall = calloc(1, sizeof(*firewall));
+	int r;
 
 	if (!firewall)
 		return -ENOMEM;
 	firewall->base = base;
 	firewall->paths = *paths;
-	if (open_kernel(firewall) == 0)
+	r = open_kernel(firewall);
+	read_confirmed(firewall);
+	if (r == 0)
 		start(firewall);
 	*ret = firewall;
 	return 0;

@@ -51,7 +51,7 @@ int change_refuse(struct change *change, const char *hint, const char *format, .
 int firewall_new(struct event_base *base, const struct firewall_paths *paths, struct firewall **ret);
 void firewall_free(struct firewall *firewall); /* NULL is allowed; the kernel is left as it is */
 
-/* trial.c. Each returns 0 or a negative errno, with @change answered in both cases. */
+/* wish.c, trial.c, commit.c. Each returns 0 or a negative errno, with @change answered in both cases. */
 int firewall_enable(struct firewall *firewall, struct change *change);
 int firewall_reload(struct firewall *firewall, struct change *change);
 int firewall_confirm(struct firewall *firewall, struct change *change);

@@ -31,7 +31,7 @@ int inspect_lookup(const char *set, unsigned dim, unsigned src, const struct pac
 
 	if (strcmp(set, SET_GATE) == 0)
 		return question->gate == GATE_AS_IS ? gate_left(question->firewall->sets) > 0 : question->gate == GATE_OPEN;
-	if (question->listed && strncmp(set, LIST_MAIN, strlen(LIST_MAIN)) == 0)
+	if (question->listed && (strcmp(set, LIST_MAIN) == 0 || strcmp(set, LIST_MAIN "6") == 0))
 		return 1;
 	return dim == 1 ? sets_test(question->firewall->sets, set, &host) : -EOPNOTSUPP;
 }
@@ -127,42 +127,83 @@ bool step_is_foreign(const struct verdict_step *step)
 	return step && !chain_is_ours(step->chain->name);
 }
 
-bool inspect_front(struct firewall *firewall, const struct policy *candidate, char *text, size_t text_size, char *hint,
-		   size_t hint_size)
+/* One family of what would stand; true if all is well, else @rule is the one in the way and @text says what it does. */
+static bool family_is_fine(struct firewall *firewall, const struct ruleset *future, int family, struct verdict_way *way, char *text,
+			   size_t size)
+{
+	const char *word;
+
+	if (inspect_stranger(firewall, future, family, GATE_CLOSED, false, way) == VERDICT_ACCEPT && step_is_foreign(way->decides))
+		word = "lets everybody in";
+	else if (inspect_stranger(firewall, future, family, GATE_CLOSED, true, way) == VERDICT_DROP && step_is_foreign(way->decides))
+		word = "refuses even listed sources";
+	else
+		return true;
+	snprintf(text, size, "%s: a rule in front of ours %s", family == V4 ? "IPv4" : "IPv6", word);
+	return false;
+}
+
+static void say_why(const struct verdict_way *way, int family, bool files, struct front *ret)
+{
+	const char *tool = family == V4 ? "iptables" : "ip6tables", *table = way->decides->table->name;
+	char rule[SAVEFILE_RULE_MAX];
+	size_t len = strlen(ret->text);
+
+	step_print(way->decides, rule, sizeof(rule));
+	snprintf(ret->text + len, sizeof(ret->text) - len, "%s: %.300s (table %s)", files ? " at the next boot" : "", rule, table);
+	if (files)
+		snprintf(ret->hint, sizeof(ret->hint), "take it out of rules.v%d, or --force", family == V4 ? 4 : 6);
+	else if (strncmp(rule, "-A ", 3) == 0)
+		snprintf(ret->hint, sizeof(ret->hint), "take it away (%s -t %s -D %.300s), or --force", tool, table, rule + 3);
+	else
+		snprintf(ret->hint, sizeof(ret->hint), "take it away, or --force");
+}
+
+static bool is_fine(struct firewall *firewall, const struct ruleset *actual, const struct policy *candidate, bool jump_last,
+		    bool files, struct front *ret)
 {
 	struct wish wish = { .confirmed = candidate, .policy = NF_DROP };
-	struct ruleset *actual = NULL, *ours = NULL, *both = NULL;
+	struct ruleset *ours = NULL, *both = NULL;
 	struct verdict_way way;
-	char rule[SAVEFILE_RULE_MAX];
-	bool fine = true;
+	bool fine = compile(&wish, &ours) == 0 && ruleset_overlay(actual, ours, jump_last, &both) == 0;
 
-	if (kernel_read(firewall->kernel, &actual) < 0 || compile(&wish, &ours) < 0 || ruleset_overlay(actual, ours, &both) < 0) {
-		snprintf(text, text_size, "cannot read the rules in the kernel");
-		hint[0] = '\0';
-		fine = false;
-	}
+	if (!fine)
+		snprintf(ret->text, sizeof(ret->text), "out of memory");
 	for (int f = 0; f < FAMILIES && fine; f++) {
-		const char *family = f == V4 ? "IPv4" : "IPv6", *tool = f == V4 ? "iptables" : "ip6tables";
-
-		if (inspect_stranger(firewall, both, f, GATE_CLOSED, false, &way) == VERDICT_ACCEPT && step_is_foreign(way.decides)) {
-			step_print(way.decides, rule, sizeof(rule));
-			snprintf(text, text_size, "%s: a rule in front of ours lets everybody in: %.300s (table %s)", family, rule,
-				 way.decides->table->name);
-			fine = false;
-		} else if (inspect_stranger(firewall, both, f, GATE_CLOSED, true, &way) == VERDICT_DROP && step_is_foreign(way.decides)) {
-			step_print(way.decides, rule, sizeof(rule));
-			snprintf(text, text_size, "%s: a rule in front of ours refuses even listed sources: %.300s (table %s)", family,
-				 rule, way.decides->table->name);
-			fine = false;
-		}
-		if (!fine && strncmp(rule, "-A ", 3) == 0)
-			snprintf(hint, hint_size, "take it away (%s -t %s -D %.300s), or --force", tool, way.decides->table->name, rule + 3);
-		else if (!fine)
-			snprintf(hint, hint_size, "take it away, or --force");
+		fine = family_is_fine(firewall, both, f, &way, ret->text, sizeof(ret->text));
+		if (!fine)
+			say_why(&way, f, files, ret);
 	}
 	ruleset_free(both);
 	ruleset_free(ours);
+	return fine;
+}
+
+bool inspect_front(struct firewall *firewall, const struct policy *candidate, bool jump_last, struct front *ret)
+{
+	struct ruleset *actual;
+	bool fine;
+
+	*ret = (struct front){ 0 };
+	if (kernel_read(firewall->kernel, &actual) < 0) {
+		snprintf(ret->text, sizeof(ret->text), "cannot read the rules in the kernel");
+		return false;
+	}
+	fine = is_fine(firewall, actual, candidate, jump_last, false, ret);
 	ruleset_free(actual);
+	return fine;
+}
+
+bool inspect_files(struct firewall *firewall, const struct policy *candidate, struct front *ret)
+{
+	struct ruleset *saved;
+	bool fine;
+
+	*ret = (struct front){ 0 };
+	if (store_read_rules(firewall->paths.iptables_dir, &saved) < 0)
+		return true;
+	fine = is_fine(firewall, saved, candidate, false, true, ret);
+	ruleset_free(saved);
 	return fine;
 }
 
@@ -193,7 +234,6 @@ void inspect_allowed(struct firewall *firewall, const struct cidr *net, char *no
 				 "cannot tell for", ports[i], rule);
 		}
 	}
-	kernel_look_end(firewall->kernel);
 }
 
 static json_t *json_way(struct firewall *firewall, const struct ruleset *ruleset, const struct packet *packet, enum gate_view gate)

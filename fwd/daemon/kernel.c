@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +175,37 @@ out:
 	return r;
 }
 
+/* A rule with expressions that are newer than libnftnl: where it stands, and that nobody can read it. */
+static int add_unread(const struct nlmsghdr *message, const struct reading *reading)
+{
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
+	const char *table = NULL, *name = NULL;
+	const struct nlattr *attr;
+	uint64_t handle = 0;
+	struct chain *chain;
+	struct rule *rule;
+	int r;
+
+	mnl_attr_for_each(attr, message, sizeof(*header)) {
+		if (mnl_attr_get_type(attr) == NFTA_RULE_TABLE)
+			table = mnl_attr_get_str(attr);
+		else if (mnl_attr_get_type(attr) == NFTA_RULE_CHAIN)
+			name = mnl_attr_get_str(attr);
+		else if (mnl_attr_get_type(attr) == NFTA_RULE_HANDLE)
+			handle = be64toh(mnl_attr_get_u64(attr));
+	}
+	if (!table || !name)
+		return -EBADMSG;
+	chain = table_find_chain(ruleset_find_table(reading->ruleset, header->nfgen_family, table), name);
+	if (!chain)
+		return -EINTR;
+	rule = chain_add_rule(chain);
+	r = rule ? nftcodec_decode(NULL, reading->resolver, rule) : -ENOMEM;
+	if (r == 0)
+		rule->handle = handle;
+	return r;
+}
+
 static int on_rule(const struct nlmsghdr *message, void *user)
 {
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
@@ -181,7 +213,7 @@ static int on_rule(const struct nlmsghdr *message, void *user)
 	struct nftnl_rule *nft;
 	struct chain *chain;
 	struct rule *rule;
-	int r = -EBADMSG;
+	int r;
 
 	if (!family_is_read(header->nfgen_family))
 		return MNL_CB_OK;
@@ -195,8 +227,11 @@ static int on_rule(const struct nlmsghdr *message, void *user)
 			r = -EINTR; /* made after the chains were dumped */
 		else
 			r = rule ? nftcodec_decode(nft, reading->resolver, rule) : -ENOMEM;
+	} else {
+		r = nft ? add_unread(message, reading) : -ENOMEM;
 	}
-	nftnl_rule_free(nft);
+	if (nft)
+		nftnl_rule_free(nft);
 	errno = -r;
 	return r < 0 ? MNL_CB_ERROR : MNL_CB_OK;
 }

@@ -2,11 +2,14 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
 #include "fwd/daemon/route.h"
+
+#define ANSWER_TIMEOUT 5 /* seconds: the kernel answers at once */
 
 struct answer {
 	unsigned ifindex;
@@ -33,6 +36,7 @@ static int on_route(const struct nlmsghdr *message, void *user)
 int route_lookup(const struct addr *to, char ifname[static IFNAMSIZ], struct addr *own)
 {
 	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT };
 	_Alignas(struct nlmsghdr) char buf[8192];
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buf);
 	struct answer answer = { 0 };
@@ -49,7 +53,8 @@ int route_lookup(const struct addr *to, char ifname[static IFNAMSIZ], struct add
 	route->rtm_family = to->family;
 	route->rtm_dst_len = (unsigned char)addr_bits(to->family);
 	mnl_attr_put(message, RTA_DST, addr_bits(to->family) / 8, to->bytes);
-	r = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ?
+	r = setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ?
 		-errno : 0;
 	if (r == 0) {
 		n = mnl_socket_recvfrom(socket, buf, sizeof(buf));
@@ -59,7 +64,7 @@ int route_lookup(const struct addr *to, char ifname[static IFNAMSIZ], struct add
 	mnl_socket_close(socket);
 	if (r == 0 && (!answer.ifindex || !if_indextoname(answer.ifindex, ifname)))
 		r = -ENETUNREACH;
-	if (r == 0)
+	if (r == 0 && answer.own.family) /* an interface without an address of its own has none to tell */
 		*own = answer.own;
 	return r;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
@@ -21,6 +22,8 @@
 #define LISTENERS_MAX 4096
 #define TCP_LISTEN_STATE 10 /* TCP_LISTEN of the kernel's tcp_states.h */
 #define UNIT_SIZE_MAX 65536
+#define ANSWER_TIMEOUT 5 /* seconds: the kernel answers at once */
+#define DUMP_TRIES 10
 
 struct listener {
 	uint32_t inode;
@@ -43,16 +46,18 @@ static int on_listener(const struct nlmsghdr *message, void *user)
 	return MNL_CB_OK;
 }
 
-static void dump_listeners(uint8_t family, struct listeners *ret)
+/* 0 or -errno; -EINTR: listeners came or went meanwhile, and some may be missing. */
+static int dump_listeners(uint8_t family, struct listeners *ret)
 {
 	struct mnl_socket *socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT };
 	_Alignas(struct nlmsghdr) char buf[8192];
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buf);
 	struct inet_diag_req_v2 *request;
 	int r = 1;
 
 	if (!socket)
-		return;
+		return -errno;
 	message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	message->nlmsg_seq = 1;
@@ -60,14 +65,27 @@ static void dump_listeners(uint8_t family, struct listeners *ret)
 	request->sdiag_family = family;
 	request->sdiag_protocol = IPPROTO_TCP;
 	request->idiag_states = 1u << TCP_LISTEN_STATE;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
-		r = -1;
+	if (setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
+		r = -errno;
 	while (r > 0) {
 		ssize_t n = mnl_socket_recvfrom(socket, buf, sizeof(buf));
 
 		r = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(socket), on_listener, ret);
+		if (r < 0)
+			r = -errno;
 	}
 	mnl_socket_close(socket);
+	return r;
+}
+
+static void find_listeners(struct listeners *ret)
+{
+	for (int i = 0; i < DUMP_TRIES; i++) { /* a port that is missed is a door that is shut */
+		ret->n = 0;
+		if (dump_listeners(AF_INET, ret) != -EINTR && dump_listeners(AF_INET6, ret) != -EINTR)
+			return;
+	}
 }
 
 /* One line of /proc/PID/NAME. */
@@ -214,8 +232,7 @@ void sshports_find(struct policy *policy, const struct policy *confirmed)
 	for (size_t i = 0; confirmed->ssh_auto && i < confirmed->n_ssh_ports; i++)
 		policy_add_ssh_port(policy, confirmed->ssh_ports[i]);
 	if (listeners && ports && proc) {
-		dump_listeners(AF_INET, listeners);
-		dump_listeners(AF_INET6, listeners);
+		find_listeners(listeners);
 		while ((entry = readdir(proc)))
 			if (isdigit((unsigned char)entry->d_name[0]) && is_sshd(entry->d_name) && !is_session(entry->d_name))
 				match_process(entry->d_name, listeners, add_port, policy);

@@ -189,7 +189,10 @@ static void attend_files(struct firewall *firewall, json_t *attention)
 
 	if (store_check(firewall->paths.iptables_dir, &firewall->confirmed, &which, &diag) >= 0 || !which)
 		return;
-	snprintf(text, sizeof(text), "%.200s/%s:%u: %.250s", firewall->paths.iptables_dir, which, diag.line, diag.text);
+	if (diag.line)
+		snprintf(text, sizeof(text), "%.200s/%s:%u: %.250s", firewall->paths.iptables_dir, which, diag.line, diag.text);
+	else
+		snprintf(text, sizeof(text), "%.200s/%s: %.250s", firewall->paths.iptables_dir, which, diag.text);
 	attend(attention, text, "mend it or take it away, then: systemctl restart fwd writes ours into it");
 }
 
@@ -380,7 +383,7 @@ int firewall_diff(struct firewall *firewall, json_t **ret)
 	if (store_check(firewall->paths.iptables_dir, &firewall->confirmed, &which, &diag) != 1 && which) {
 		differences.where = which;
 		snprintf(text, sizeof(text), "line %u: %.400s", diag.line, diag.text);
-		add_difference(diag.text[0] ? text : "not what is confirmed: it is written anew when fwd starts", &differences);
+		add_difference(diag.line ? text : diag.text[0] ? diag.text : "not what is confirmed: it is written anew when fwd starts", &differences);
 	}
 	differences.where = "ipsets";
 	r = entries_diff(firewall, add_difference, &differences);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Trial, confirm, rollback. The gate (a set whose members expire) decides which rules rule, so that the kernel ends a trial
- * by itself; this file begins trials, makes them final, and tidies up after them.
+ * by itself; this file begins trials, confirms them, and tidies up after them.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -143,55 +143,19 @@ int trial_resume(struct firewall *firewall, struct diag *diag)
 	return 0;
 }
 
-/* Base policies as they stand, so that `disable` can put them back. */
-static int record_policies(struct firewall *firewall, struct confirmed *candidate)
-{
-	struct ruleset *actual;
-	int r = kernel_read(firewall->kernel, &actual);
-
-	if (r < 0)
-		return r;
-	for (int f = 0; f < FAMILIES; f++) {
-		const struct table *table = ruleset_find_table(actual, family_nfproto[f], "filter");
-		const struct chain *input = table_find_chain(table, "INPUT"), *forward = table_find_chain(table, "FORWARD");
-
-		candidate->recorded[f][BASE_INPUT] = input ? input->policy : NF_ACCEPT;
-		candidate->recorded[f][BASE_FORWARD] = forward ? forward->policy : NF_ACCEPT;
-	}
-	ruleset_free(actual);
-	return 0;
-}
-
-static int dry_run(struct firewall *firewall, const struct confirmed *candidate, struct change *change)
-{
-	struct ruleset *wish;
-	struct diag diag = { 0 };
-	int r = confirmed_ruleset(candidate, &wish), steps;
-
-	if (r < 0)
-		return change_refuse(change, NULL, "%s", strerror(-r));
-	steps = kernel_apply(firewall->kernel, wish, KERNEL_DRY_RUN, change->would, change->user, &diag);
-	ruleset_free(wish);
-	if (steps < 0)
-		return change_refuse(change, NULL, "%s", diag.text);
-	change->exit = EXIT_DONE;
-	change->changed = steps > 0;
-	return 0;
-}
-
-static int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct confirmed *candidate, struct change *change)
+int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct confirmed *candidate, struct change *change)
 {
 	struct diag diag = { 0 };
 	uint64_t begun;
 	int r;
 
 	if (change->dry_run && entries_check(firewall, &candidate->policy, &diag) == 0)
-		return dry_run(firewall, candidate, change);
+		return commit_dry_run(firewall, candidate, change);
 	r = entries_ensure(firewall, &candidate->policy, &diag);
 	if (r == 0)
 		r = gate_ensure(firewall->sets, &diag);
 	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
 	firewall->trial = (struct trial){
 		.on = true,
 		.kind = kind,
@@ -212,7 +176,7 @@ static int trial_begin(struct firewall *firewall, enum trial_kind kind, const st
 		struct diag second = { 0 };
 
 		roll_back(firewall, "it could not begin", &second);
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
 	}
 	firewall->rolled_back[0] = '\0';
 	clock_arm(firewall);
@@ -223,100 +187,13 @@ static int trial_begin(struct firewall *firewall, enum trial_kind kind, const st
 	return 0;
 }
 
-static int refuse_running(struct firewall *firewall, struct change *change)
+int trial_refuse_running(struct firewall *firewall, struct change *change)
 {
 	uint64_t now = now_ms(), left = firewall->trial.deadline > now ? (firewall->trial.deadline - now) / 1000 : 0;
 
 	return change_refuse(change, "fwctl confirm keeps it, fwctl rollback ends it",
 			     "a trial is running (%s, generation %" PRIu64 ", %" PRIu64 " s left)", trial_name(&firewall->trial),
 			     firewall->trial.generation, left);
-}
-
-static int read_wish(struct firewall *firewall, struct confirmed *ret, struct change *change)
-{
-	struct diag diag = { 0 };
-	int r;
-
-	*ret = firewall->confirmed;
-	r = firewall_wish(firewall, &ret->policy, &diag);
-	if (r < 0) {
-		if (diag.line)
-			return change_refuse(change, "mend it with: fwctl edit", "%s:%u: %s", firewall->paths.conf, diag.line, diag.text);
-		return change_refuse(change, "mend it with: fwctl edit", "%s: %s", firewall->paths.conf, diag.text);
-	}
-	ret->on = true;
-	ret->generation = firewall->confirmed.generation + 1;
-	return 0;
-}
-
-/* Refuses what a look at the foreign rules in front of ours forbids. */
-static int look_ahead(struct firewall *firewall, const struct policy *policy, struct change *change)
-{
-	char text[sizeof(change->text)], hint[sizeof(change->hint)];
-
-	if (change->force || inspect_front(firewall, policy, text, sizeof(text), hint, sizeof(hint)))
-		return 0;
-	return change_refuse(change, hint, "%s", text);
-}
-
-int firewall_enable(struct firewall *firewall, struct change *change)
-{
-	struct confirmed candidate;
-
-	if (!firewall->kernel)
-		return change_refuse(change, NULL, "%s", firewall->degraded);
-	if (firewall->trial.on)
-		return refuse_running(firewall, change);
-	if (firewall->confirmed.on) {
-		change->exit = EXIT_DONE;
-		change->changed = false;
-		return 0;
-	}
-	if (read_wish(firewall, &candidate, change) < 0)
-		return -EINVAL;
-	if (record_policies(firewall, &candidate) < 0)
-		return change_refuse(change, NULL, "cannot read the rules in the kernel");
-	if (look_ahead(firewall, &candidate.policy, change) < 0)
-		return -EPERM;
-	return trial_begin(firewall, TRIAL_ENABLE, &candidate, change);
-}
-
-/*
- * Makes @next what is confirmed. Under a live gate the confirmed chains change unseen: packets meet them when the gate is
- * taken away. The rename inside store_commit() is the commit; a failure before it leaves everything as it was.
- */
-static int make_final(struct firewall *firewall, const struct confirmed *next, struct diag *diag)
-{
-	struct confirmed before = firewall->confirmed;
-	struct store_commit commit;
-	int r = 0;
-
-	if (firewall->journal) {
-		r = entries_journal_create(firewall, &next->policy);
-		if (r == 0)
-			r = journal_sync(firewall->journal, diag);
-	}
-	if (r == 0)
-		r = store_prepare(firewall->paths.state_dir, firewall->paths.iptables_dir, next, &commit, diag);
-	if (r < 0)
-		return r;
-	firewall->confirmed = *next;
-	r = firewall_settle(firewall, diag);
-	if (r >= 0)
-		r = store_commit(&commit, diag);
-	else
-		store_discard(&commit);
-	if (r < 0) {
-		struct diag second = { 0 };
-
-		firewall->confirmed = before;
-		if (firewall_settle(firewall, &second) < 0)
-			firewall_degrade(firewall, "%s", second.text);
-		return r;
-	}
-	if (diag->text[0]) /* a rendering that could not follow */
-		firewall_degrade(firewall, "%s", diag->text);
-	return 0;
 }
 
 int firewall_confirm(struct firewall *firewall, struct change *change)
@@ -333,7 +210,7 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 				     firewall->rolled_back);
 	if (change->dry_run) {
 		change->changed = true;
-		return dry_run(firewall, &next, change);
+		return commit_dry_run(firewall, &next, change);
 	}
 	/* The gate must hold until the confirmed chains are written. An answer that came after the deadline proves nothing:
 	 * the kernel may have ended the trial in between. */
@@ -348,9 +225,10 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 	}
 	firewall->trial.deadline = now + grace * 1000;
 	next.since = now_epoch();
-	r = make_final(firewall, &next, &diag);
+	r = commit_final(firewall, &next, &diag);
 	if (r < 0)
-		return change_refuse(change, "the trial goes on: mend it and confirm again, or it rolls back by itself", "%s", diag.text);
+		return change_refuse(change, "the trial goes on: mend it and confirm again, or it rolls back by itself", "%s",
+				     diag.text[0] ? diag.text : strerror(-r));
 	/* committed: the gate and the trial's chains go */
 	trial_end(firewall);
 	diag_clear(&diag);
@@ -369,6 +247,7 @@ int firewall_rollback(struct firewall *firewall, struct change *change)
 {
 	struct diag diag = { 0 };
 	char reason[256];
+	int r;
 
 	if (!firewall->trial.on) {
 		change->exit = EXIT_DONE;
@@ -378,89 +257,11 @@ int firewall_rollback(struct firewall *firewall, struct change *change)
 	change->changed = true;
 	change->exit = EXIT_DONE;
 	if (change->dry_run)
-		return dry_run(firewall, &firewall->confirmed, change);
+		return commit_dry_run(firewall, &firewall->confirmed, change);
 	snprintf(reason, sizeof(reason), "asked by %s", change->who);
-	if (roll_back(firewall, reason, &diag) < 0)
-		return change_refuse(change, "fwctl diff shows what stands", "%s", diag.text);
+	r = roll_back(firewall, reason, &diag);
+	if (r < 0)
+		return change_refuse(change, "fwctl diff shows what stands", "%s", diag.text[0] ? diag.text : strerror(-r));
 	firewall->rolled_back[0] = '\0'; /* who asked knows */
-	return 0;
-}
-
-int firewall_reload(struct firewall *firewall, struct change *change)
-{
-	struct confirmed candidate;
-	struct diag diag = { 0 };
-	char why[256];
-	int r;
-
-	if (!firewall->kernel)
-		return change_refuse(change, NULL, "%s", firewall->degraded);
-	if (!firewall->confirmed.on)
-		return change_refuse(change, "fwctl enable puts fwd.conf in force", "the firewall is off");
-	if (firewall->trial.on)
-		return refuse_running(firewall, change);
-	if (read_wish(firewall, &candidate, change) < 0)
-		return -EINVAL;
-	change->exit = EXIT_DONE;
-	if (policy_equal(&candidate.policy, &firewall->confirmed.policy))
-		return 0;
-	if (look_ahead(firewall, &candidate.policy, change) < 0)
-		return -EPERM;
-	if (policy_narrows(&firewall->confirmed.policy, &candidate.policy, why, sizeof(why)))
-		return trial_begin(firewall, TRIAL_RELOAD, &candidate, change);
-	if (change->dry_run)
-		return dry_run(firewall, &candidate, change);
-	candidate.since = now_epoch();
-	r = entries_ensure(firewall, &candidate.policy, &diag);
-	if (r == 0)
-		r = make_final(firewall, &candidate, &diag);
-	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
-	change->changed = true;
-	firewall->rolled_back[0] = '\0';
-	log_say(LOG_NOTICE, "reload by %s: generation %" PRIu64 " is in force (it only opens)", change->who, candidate.generation);
-	return 0;
-}
-
-/* Once they are back in the kernel the recorded policies are history: nobody may put them back a second time. */
-static void forget_policies(struct firewall *firewall)
-{
-	struct store_commit commit;
-	struct diag diag = { 0 };
-
-	memset(firewall->confirmed.recorded, POLICY_KEEP, sizeof(firewall->confirmed.recorded));
-	if (store_prepare(firewall->paths.state_dir, firewall->paths.iptables_dir, &firewall->confirmed, &commit, &diag) < 0 ||
-	    store_commit(&commit, &diag) < 0)
-		log_say(LOG_WARNING, "%s", diag.text);
-}
-
-int firewall_disable(struct firewall *firewall, bool accept, struct change *change)
-{
-	struct confirmed next = firewall->confirmed;
-	struct diag diag = { 0 };
-	int r;
-
-	if (!firewall->kernel)
-		return change_refuse(change, NULL, "%s", firewall->degraded);
-	if (firewall->trial.on)
-		return refuse_running(firewall, change);
-	change->exit = EXIT_DONE;
-	if (!firewall->confirmed.on)
-		return 0;
-	next.on = false;
-	next.generation++;
-	next.since = now_epoch();
-	for (int f = 0; f < FAMILIES; f++)
-		for (int b = 0; b < BASES; b++)
-			if (accept || next.recorded[f][b] == POLICY_KEEP)
-				next.recorded[f][b] = NF_ACCEPT;
-	if (change->dry_run)
-		return dry_run(firewall, &next, change);
-	r = make_final(firewall, &next, &diag);
-	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
-	forget_policies(firewall);
-	change->changed = true;
-	log_say(LOG_WARNING, "disable by %s: the firewall is off", change->who);
 	return 0;
 }

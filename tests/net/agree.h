@@ -145,7 +145,18 @@ struct filled {
 	struct entry entries[ENTRIES_MAX];
 	size_t n;
 };
+#define AIMS_MAX 128
+/* What a rule of others asks for; what is 0 it does not. */
+struct aim {
+	uint8_t family, iface; /* N_IFACES: any */
+	bool forward, has_sport, has_dport, has_flags, has_icmp;
+	struct cidr src, dst;
+	uint8_t proto, flags, type, code, hop;
+	struct port_span sport, dport;
+};
 struct world {
+	struct aim aims[AIMS_MAX];
+	size_t n_aims;
 	uint64_t random; /* the generator's state; the next world goes on from it */
 	struct policy confirmed, candidate;
 	bool has_confirmed, has_candidate, gate_open;
@@ -167,6 +178,11 @@ bool addr_is_source(const struct addr *addr); /* nothing that the kernel throws 
 void addr_step(struct addr *addr, int step);
 struct addr addr_of(const char *text);
 struct addr random_addr(uint64_t *state, uint8_t family); /* fit for a source */
+
+/* agree_aim.c */
+struct aim *aim_begin(struct world *world, uint8_t family, bool forward); /* for a new rule */
+struct aim *aim_now(struct world *world); /* of the rule that is being made */
+bool aim_apply(struct world *world, uint8_t family, bool forward, struct spec *spec); /* false: no rule to aim at */
 
 /* agree_foreign.c, agree_native.c: rules of others. */
 void foreign_front(struct world *world, const struct codec_sets *sets); /* tables, and rules in front of ours; adds to a batch */

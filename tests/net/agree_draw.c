@@ -338,6 +338,21 @@ static void odd(struct draw *d)
 	d->spec->spoilt = below(d, 4) == 0;
 }
 
+/* At what a rule of others asks for, sometimes as part of a flow. */
+static void aimed(struct draw *d)
+{
+	struct tuple orig;
+
+	stranger(d);
+	if (d->accept && below(d, 2))
+		listed(d);
+	if (!aim_apply(d->world, d->family, d->forward, d->spec) || below(d, 3))
+		return;
+	orig = below(d, 2) ? tuple_reverse(&d->spec->tuple) : d->spec->tuple;
+	if (orig.proto == IPPROTO_TCP || orig.proto == IPPROTO_UDP)
+		flow_create(&orig, below(d, 4) ? FLOW_SEEN_REPLY : 0, NULL);
+}
+
 static const struct {
 	void (*draw)(struct draw *d);
 	const char *name;
@@ -345,7 +360,7 @@ static const struct {
 } recipes[] = {
 	{ listed, "listed", 30, 25 }, { stranger, "stranger", 4, 30 }, { answer, "answer", 14, 4 },
 	{ begun_there, "begun there", 8, 10 }, { expected, "expected", 6, 2 }, { icmp_error, "icmp error", 10, 6 },
-	{ trusted, "trusted", 6, 2 }, { ssh, "ssh", 6, 6 }, { service, "service", 10, 6 }, { odd, "odd", 4, 12 },
+	{ trusted, "trusted", 6, 2 }, { ssh, "ssh", 6, 6 }, { service, "service", 10, 6 }, { odd, "odd", 4, 12 }, { aimed, "aimed", 60, 60 },
 };
 
 static void spoil(struct draw *d)

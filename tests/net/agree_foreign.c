@@ -37,7 +37,21 @@ static void add_iface(struct world *world, struct rule *rule, enum match_kind ki
 
 	snprintf(match->u.iface.name, sizeof(match->u.iface.name), "%s", names[which]);
 	match->u.iface.prefix = which == 3 || which == 4;
+	if (kind == MATCH_IIF)
+		aim_now(world)->iface = (uint8_t[]){ UP0, UP1, LAN0, UP1, LAN0, N_IFACES }[which];
 	match->inverted = one_of(world, 3);
+}
+
+/* The network that the mask makes, or with a mask of holes one address that fits. */
+static struct cidr aim_net(const struct match *match, const struct addr *addr)
+{
+	unsigned len = 0, bits = addr_bits(addr->family);
+	uint8_t mask[16];
+
+	while (len < bits && match->u.net.mask[len / 8] & (0x80 >> len % 8))
+		len++;
+	cidr_mask(len, mask);
+	return cidr_of(addr, memcmp(mask, match->u.net.mask, bits / 8) == 0 ? len : bits);
 }
 
 static void add_net(struct world *world, struct rule *rule, enum match_kind kind, uint8_t family)
@@ -57,6 +71,7 @@ static void add_net(struct world *world, struct rule *rule, enum match_kind kind
 	match->u.net.addr.family = family;
 	for (unsigned i = 0; i < bytes; i++)
 		match->u.net.addr.bytes[i] = addr.bytes[i] & match->u.net.mask[i];
+	*(kind == MATCH_SRC ? &aim_now(world)->src : &aim_now(world)->dst) = aim_net(match, &addr);
 }
 
 static struct port_span draw_span(struct world *world)
@@ -78,16 +93,22 @@ static void add_ports(struct world *world, struct rule *rule, enum match_kind ki
 {
 	struct match *match = add(rule, kind);
 
-	if (one_of(world, 3))
-		match->u.ports.sport = draw_span(world);
-	if (!one_of(world, 3))
-		match->u.ports.dport = draw_span(world);
+	struct aim *aim = aim_now(world);
+
+	aim->has_sport = one_of(world, 3);
+	if (aim->has_sport)
+		match->u.ports.sport = aim->sport = draw_span(world);
+	aim->has_dport = !one_of(world, 3);
+	if (aim->has_dport)
+		match->u.ports.dport = aim->dport = draw_span(world);
 	match->u.ports.not_sport = !is_any(match->u.ports.sport) && one_of(world, 3);
 	match->u.ports.not_dport = !is_any(match->u.ports.dport) && one_of(world, 3);
 	if (kind == MATCH_TCP && one_of(world, 3)) {
 		match->u.ports.flag_mask = one_of(world, 2) ? 0x17 : (uint8_t)(1 + random_below(&world->random, 0x3f));
 		match->u.ports.flag_set = match->u.ports.flag_mask & (one_of(world, 2) ? 0x02 : (uint8_t)random_next(&world->random));
 		match->u.ports.not_flags = one_of(world, 3);
+		aim->has_flags = true;
+		aim->flags = match->u.ports.flag_set;
 	}
 }
 
@@ -95,6 +116,7 @@ static void add_multiport(struct world *world, struct rule *rule)
 {
 	struct match *match = add(rule, MATCH_MULTIPORT);
 	unsigned slots = 1 + random_below(&world->random, MULTIPORT_MAX);
+	struct aim *aim = aim_now(world);
 
 	match->inverted = one_of(world, 3);
 	match->u.multiport.which = (uint8_t)"sdb"[random_below(&world->random, 3)];
@@ -106,6 +128,10 @@ static void add_multiport(struct world *world, struct rule *rule)
 			span.hi = span.lo, need = 1;
 		match->u.multiport.spans[match->u.multiport.n++] = span;
 		slots -= need;
+		if (match->u.multiport.which != 'd' && one_of(world, 2))
+			aim->has_sport = true, aim->sport = span;
+		else if (match->u.multiport.which != 's')
+			aim->has_dport = true, aim->dport = span;
 	}
 }
 
@@ -118,6 +144,9 @@ static void add_icmp(struct world *world, struct rule *rule, uint8_t family)
 	if (match->u.icmp.type != 255 && one_of(world, 3))
 		match->u.icmp.code_lo = match->u.icmp.code_hi = (uint8_t)random_below(&world->random, 5);
 	match->inverted = one_of(world, 4) && match->u.icmp.type != 255;
+	aim_now(world)->has_icmp = true;
+	aim_now(world)->type = match->u.icmp.type;
+	aim_now(world)->code = match->u.icmp.code_lo;
 }
 
 static void add_proto(struct world *world, struct rule *rule, uint8_t family)
@@ -130,6 +159,7 @@ static void add_proto(struct world *world, struct rule *rule, uint8_t family)
 	if (proto == IPPROTO_ICMP)
 		proto = icmp;
 	match->u.proto = proto;
+	aim_now(world)->proto = proto;
 	match->inverted = one_of(world, 5);
 	if (match->inverted)
 		return;
@@ -203,10 +233,13 @@ static void draw_target(struct world *world, struct rule *rule, const char *jump
 
 static void draw_rule(struct world *world, struct rule *rule, uint8_t family, bool forward, const char *jump)
 {
+	struct aim *aim = aim_begin(world, family, forward);
+
 	memset(rule, 0, sizeof(*rule));
 	while (!asks(rule)) { /* what asks for too little decides about everything */
 		rule_clear(rule);
 		memset(rule, 0, sizeof(*rule));
+		*aim = (struct aim){ .family = family, .forward = forward, .iface = N_IFACES };
 		if (one_of(world, 4))
 			add_iface(world, rule, MATCH_IIF);
 		if (one_of(world, forward ? 4 : 20))
@@ -220,6 +253,7 @@ static void draw_rule(struct world *world, struct rule *rule, uint8_t family, bo
 		if (family == AF_INET6 && one_of(world, 6)) {
 			add(rule, MATCH_HL)->u.hl = (uint8_t[]){ 255, 254, 64, 63, 1 }[random_below(&world->random, 5)];
 			rule->matches[rule->n_matches - 1].inverted = one_of(world, 4);
+			aim->hop = rule->matches[rule->n_matches - 1].u.hl;
 		}
 		if (one_of(world, 3))
 			add_conntrack(world, rule);

@@ -29,7 +29,11 @@ static void match_iface(struct world *world, struct nftnl_rule *rule, bool out)
 {
 	char name[16] = { 0 };
 
-	snprintf(name, sizeof(name), "%s", iface_names[random_below(&world->random, N_IFACES)]);
+	uint8_t which = (uint8_t)random_below(&world->random, N_IFACES);
+
+	snprintf(name, sizeof(name), "%s", iface_names[which]);
+	if (!out)
+		aim_now(world)->iface = which;
 	expr_meta(rule, out ? NFT_META_OIFNAME : NFT_META_IIFNAME);
 	/* "up*" is a comparison of what stands before the star */
 	expr_cmp(rule, equal(world, 3), name, one_of(world, 4) ? 2 : sizeof(name));
@@ -51,6 +55,7 @@ static void match_addr(struct world *world, struct nftnl_rule *rule, uint8_t fam
 
 	if (dst && one_of(world, 2))
 		addr = draw_guest(world, family), net = cidr_of(&addr, bits);
+	*(dst ? &aim_now(world)->dst : &aim_now(world)->src) = net;
 	if (bits % 8 == 0 && one_of(world, 2)) {
 		expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, at, bits / 8);
 		expr_cmp(rule, equal(world, 4), net.addr.bytes, bits / 8);
@@ -66,38 +71,32 @@ static void match_addr(struct world *world, struct nftnl_rule *rule, uint8_t fam
 
 static void match_ports(struct world *world, struct nftnl_rule *rule)
 {
-	uint16_t a = draw_port(world), b = draw_port(world), ports[2] = { htons(a < b ? a : b), htons(a < b ? b : a) };
-	uint32_t at = one_of(world, 3) ? 0 : 2;
+	uint16_t a = draw_port(world), b = draw_port(world), lo = a < b ? a : b, hi = a < b ? b : a, ports[2] = { htons(lo), htons(hi) };
+	bool source = one_of(world, 3);
+	struct aim *aim = aim_now(world);
+	unsigned kind = random_below(&world->random, 5);
 
-	switch (random_below(&world->random, 5)) {
-	case 0:
-		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, at, 2);
-		expr_cmp(rule, equal(world, 3), ports, 2);
-		break;
-	case 1:
-		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, at, 2);
-		expr_cmp(rule, NFT_CMP_GTE, &ports[0], 2);
-		expr_cmp(rule, NFT_CMP_LTE, &ports[1], 2);
-		break;
-	case 2:
-		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, at, 2);
-		expr_range(rule, one_of(world, 2), &ports[0], &ports[1], 2);
-		break;
-	case 3: /* both at once */
+	if (kind == 3) { /* both at once */
+		aim->has_sport = aim->has_dport = true;
+		aim->sport = (struct port_span){ lo, lo };
+		aim->dport = (struct port_span){ hi, hi };
 		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4);
 		expr_cmp(rule, NFT_CMP_EQ, ports, 4);
-		break;
-	default:
-		if (a == 0)
-			a = 1;
-		if (a == UINT16_MAX)
-			a--;
-		ports[0] = htons(a);
-		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, at, 2);
-		expr_cmp(rule, one_of(world, 2) ? NFT_CMP_LT : NFT_CMP_GT, ports, 2);
+		return;
 	}
-	world_add_port(world, a);
-	world_add_port(world, b);
+	*(source ? &aim->has_sport : &aim->has_dport) = true;
+	*(source ? &aim->sport : &aim->dport) = kind == 0 || kind == 4 ? (struct port_span){ lo, lo } : (struct port_span){ lo, hi };
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, source ? 0 : 2, 2);
+	if (kind == 0)
+		expr_cmp(rule, equal(world, 3), ports, 2);
+	else if (kind == 2)
+		expr_range(rule, one_of(world, 2), &ports[0], &ports[1], 2);
+	else if (kind == 4 && lo > 0 && lo < UINT16_MAX)
+		expr_cmp(rule, one_of(world, 2) ? NFT_CMP_LT : NFT_CMP_GT, ports, 2);
+	if (kind != 1)
+		return;
+	expr_cmp(rule, NFT_CMP_GTE, &ports[0], 2);
+	expr_cmp(rule, NFT_CMP_LTE, &ports[1], 2);
 }
 
 static void match_flags(struct world *world, struct nftnl_rule *rule)
@@ -105,6 +104,8 @@ static void match_flags(struct world *world, struct nftnl_rule *rule)
 	uint8_t mask = one_of(world, 2) ? 0x17 : (uint8_t)(1 + random_below(&world->random, 0xff)), value;
 
 	value = one_of(world, 2) ? 0x02 & mask : mask & (uint8_t)random_next(&world->random);
+	aim_now(world)->has_flags = true;
+	aim_now(world)->flags = value;
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1);
 	expr_mask(rule, &mask, 1);
 	expr_cmp(rule, equal(world, 3), &value, 1);
@@ -112,21 +113,16 @@ static void match_flags(struct world *world, struct nftnl_rule *rule)
 
 static void match_icmp(struct world *world, struct nftnl_rule *rule, uint8_t family)
 {
-	static const uint8_t types4[] = { 0, 3, 8, 8, 11 }, types6[] = { 1, 2, 128, 135, 136 };
-	uint8_t both[2];
+	static const uint8_t types4[] = { 0, 3, 3, 8, 8, 11 }, types6[] = { 1, 1, 2, 128, 135, 136 };
+	uint8_t both[2] = { (family == AF_INET ? types4 : types6)[random_below(&world->random, 6)], 0 };
+	uint32_t len = 1 + random_below(&world->random, 2); /* the type alone, or the code with it */
 
-	both[0] = (family == AF_INET ? types4 : types6)[random_below(&world->random, 5)];
-	both[1] = (uint8_t)random_below(&world->random, 5);
-	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, one_of(world, 2) ? 2 : 1);
-	expr_cmp(rule, NFT_CMP_EQ, both, 1);
-}
-
-static void match_icmp_whole(struct world *world, struct nftnl_rule *rule, uint8_t family)
-{
-	uint8_t both[2] = { family == AF_INET ? 3 : 1, (uint8_t)random_below(&world->random, 5) };
-
-	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2);
-	expr_cmp(rule, NFT_CMP_EQ, both, 2);
+	both[1] = (uint8_t)(both[0] == 3 || both[0] == 1 ? random_below(&world->random, 5) : 0);
+	aim_now(world)->has_icmp = true;
+	aim_now(world)->type = both[0];
+	aim_now(world)->code = both[1];
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, len);
+	expr_cmp(rule, len == 1 ? equal(world, 4) : NFT_CMP_EQ, both, len);
 }
 
 static void match_proto(struct world *world, struct nftnl_rule *rule, uint8_t family)
@@ -141,16 +137,13 @@ static void match_proto(struct world *world, struct nftnl_rule *rule, uint8_t fa
 	else
 		expr_meta(rule, NFT_META_L4PROTO);
 	expr_cmp(rule, NFT_CMP_EQ, &proto, 1);
+	aim_now(world)->proto = proto;
 	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP)
 		match_ports(world, rule);
 	if (proto == IPPROTO_TCP && one_of(world, 3))
 		match_flags(world, rule);
-	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6) {
-		if (one_of(world, 2))
-			match_icmp(world, rule, family);
-		else
-			match_icmp_whole(world, rule, family);
-	}
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		match_icmp(world, rule, family);
 }
 
 static void match_ct(struct world *world, struct nftnl_rule *rule)
@@ -246,6 +239,7 @@ struct nftnl_rule *native_rule(struct world *world, uint8_t family, bool forward
 	struct nftnl_rule *rule = expr_rule(family, table, chain);
 	uint8_t of = family == NFPROTO_INET ? (one_of(world, 2) ? AF_INET : AF_INET6) : family;
 	uint8_t hop = (uint8_t)(one_of(world, 2) ? 255 : 64);
+	struct aim *aim = aim_begin(world, of, forward);
 	unsigned n = 0;
 
 	if (family == NFPROTO_INET)
@@ -262,6 +256,7 @@ struct nftnl_rule *native_rule(struct world *world, uint8_t family, bool forward
 		if (of == AF_INET6 && one_of(world, 8)) {
 			expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, 7, 1);
 			expr_cmp(rule, equal(world, 3), &hop, 1);
+			aim->hop = hop;
 		}
 		if (n < 2 && one_of(world, 2))
 			match_proto(world, rule, of), n++;

@@ -195,7 +195,7 @@ void world_draw(struct world *world)
 	unsigned kind = random_below(&world->random, 20);
 
 	memset(world->n_edges, 0, sizeof(world->n_edges));
-	world->n_ports = 0;
+	world->n_ports = world->n_aims = 0;
 	for (unsigned i = 0; i < SETS_MAX; i++)
 		for (int six = 0; six < 2; six++)
 			fill_set(world, set_names[i], six);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real packets for every line of the baseline: such as only that line lets in (or drops), and their neighbours that must
 meet another one. The policy: ssh-ports = 22 2222, trust = guest0, the friend on the whitelist."""
+import ipaddress
 from typing import Callable, NamedTuple
 
 CONF = '[firewall]\nssh-ports = 22 2222\ntrust = guest0\n'
@@ -133,13 +134,19 @@ def only_v6(w):
         Probe('IGMP', DROP, lambda: w.put('stranger', 'igmp', payload=b'\x11\0\xee\xff\0\0\0\0')),
         Probe('DHCP for IPv4', DROP, lambda: w.put('stranger', 'udp', sport=67, dport=68)),
     ]
-    for type in range(133, 138):
+    for type in range(133, 137):
         line = icmp(6, type, 255)
         probes += [
             Probe('neighbour discovery %d' % type, line, put(type, ttl=255)),
             Probe('neighbour discovery %d, INVALID' % type, INVALID, put(type, ttl=255, spoil=True)),
             Probe('neighbour discovery %d from afar' % type, DROP, put(type, ttl=254, src=ANYBODY_V6)),
             Probe('neighbour discovery %d, hop limit 64' % type, DROP, put(type, ttl=64)),
+        ]
+    for name, options in ('nothing', b''), ('a hardware address', b'\2\1\2\0\0\0\0\x1e'):
+        probes += [
+            Probe('redirect with ' + name, icmp(6, 137, 255), redirect(w, options)),
+            Probe('redirect with %s, spoilt' % name, icmp(6, 137, 255), redirect(w, options, spoil=True)),
+            Probe('redirect with %s from afar' % name, INVALID, redirect(w, options, ttl=254, src=ANYBODY_V6)),
         ]
     for type in 130, 131, 132, 143:
         probes += [
@@ -157,6 +164,12 @@ def only_v6(w):
         Probe('DHCPv6 to another port', DROP, lambda: w.put('stranger', 'udp', src='fe80::30', sport=547, dport=547)),
         Probe('DHCPv6 by TCP', DROP, lambda: w.put('stranger', 'tcp', src='fe80::30', sport=547, dport=546)),
     ]
+
+
+def redirect(w, options, src='fe80::30', ttl=255, **fields):
+    """To go to the stranger by way of fe80::30."""
+    to = b''.join(ipaddress.IPv6Address(addr).packed for addr in ('fe80::30', w.addr('stranger')))
+    return lambda: w.put('stranger', 'icmp', type=137, src=src, ttl=ttl, rest=b'\0\0\0\0', payload=to + options, **fields)
 
 
 def forward_probes(w):

@@ -80,7 +80,11 @@ def test_files():
         wanted = {p + '/sbin/fwd': '0755', p + '/bin/fwctl': '0755', p + '/lib/systemd/system/fwd.service': '0644',
                   p + '/lib/sysusers.d/fwd.conf': '0644', p + '/lib/tmpfiles.d/fwd.conf': '0644',
                   p + '/share/doc/fwd/fwd.conf': '0644', '/etc/fwd/fwd.conf': '0644'}
+        if os.path.exists(os.path.join(BUILD, 'host-setup', 'fwd-host')):
+            wanted[p + '/libexec/fwd-host'] = '0755'
         for page in pages():
+            if page.endswith('/fwd-host.8') and p + '/libexec/fwd-host' not in wanted:
+                continue
             wanted['%s/share/man/man%s/%s' % (p, page[-1], os.path.basename(page))] = '0644'
         assert found == wanted, 'lacking %s, too many %s' % (sorted(wanted.items() - found.items()),
                                                               sorted(found.items() - wanted.items()))
