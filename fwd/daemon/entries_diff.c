@@ -47,7 +47,7 @@ static int compare_entry(const struct entry *entry, void *user)
 	enum entry_gap gap = GAP_UNKNOWN;
 	struct entry known;
 
-	if (entry->nomatch) /* made by hand, and opens nothing: no allow of ours can say that */
+	if (entry->nomatch) /* made by hand, and opens nothing: no allow of ours can say that, and the file may hold it */
 		return 0;
 	if (item) {
 		journal_state_entry(state, (size_t)(item - state->items), &known);
@@ -116,7 +116,7 @@ static int tell_gap(enum entry_gap gap, const struct entry *entry, void *user)
 		what = "in the kernel, but removed in the file";
 		break;
 	case GAP_UNKNOWN:
-		what = entry->nomatch ? "an exception (nomatch) in the kernel, which fwd does not keep" : "only in the kernel";
+		what = "only in the kernel";
 		break;
 	case GAP_NONE:
 		return 0;
