@@ -47,8 +47,6 @@ static int compare_entry(const struct entry *entry, void *user)
 	enum entry_gap gap = GAP_UNKNOWN;
 	struct entry known;
 
-	if (entry->nomatch) /* made by hand, and opens nothing: no allow of ours can say that, and the file may hold it */
-		return 0;
 	if (item) {
 		journal_state_entry(state, (size_t)(item - state->items), &known);
 		gap = entry_same(&known, entry) ? GAP_NONE : GAP_OTHER;
@@ -116,7 +114,7 @@ static int tell_gap(enum entry_gap gap, const struct entry *entry, void *user)
 		what = "in the kernel, but removed in the file";
 		break;
 	case GAP_UNKNOWN:
-		what = "only in the kernel";
+		what = entry->nomatch ? "an exception (nomatch) in the kernel, which fwd does not keep" : "only in the kernel";
 		break;
 	case GAP_NONE:
 		return 0;

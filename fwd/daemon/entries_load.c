@@ -101,7 +101,7 @@ static int merge_entry(enum entry_gap gap, const struct entry *entry, void *user
 		if (r == -ENOBUFS && journal_sync(merge->firewall->journal, NULL) == 0)
 			r = journal_add(merge->firewall->journal, merge->set, entry, merge->now);
 		merge->by_hand += r == 0;
-		merge->left_alone += r == -EINVAL; /* a comment that the file cannot hold */
+		merge->left_alone += r == -EINVAL; /* an exception, or a comment that the file cannot hold */
 		return r == -EINVAL || r == -ETIME ? 0 : r;
 	}
 	if (gap != GAP_REMOVED) /* set right when the dump is over */

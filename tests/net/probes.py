@@ -236,7 +236,7 @@ def member(w, verb, name):
 
 
 def established(w, keep=False):
-    """The next datagram of a flow from outside that the host has answered; its source was listed, and is yet (@keep)."""
+    """The next datagram of a flow from outside that the host has answered. Its source was listed, and is: @keep."""
     name, port = 'friend' if keep else 'operator', next(w.ports)
     if not keep:
         member(w, 'add', name)
