@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each line of the compiled baseline in the kernel: by a packet that only it lets in (or drops), and by its neighbours that
-it must leave alone; lines taken out and swapped; the gate. The packets are in probes.py."""
+"""Each line of the compiled baseline in the kernel: by a packet that only it lets in (or drops), and by its neighbours
+that it must leave alone; lines taken out and swapped; the gate. The packets are in probes.py."""
 import contextlib
 import ipaddress
 import socket
@@ -159,9 +159,9 @@ OTHER = '[firewall]\nssh-ports = 2222 2200\n'
 def gate_cases(wire, chain):
     """(name, make, line by CONF, line by OTHER)."""
     family = wire.family
-    listed, to_guest = probes.listed(family), dict(dst=wire.addr('guest'))
+    listed, to_guest, to_stranger = probes.listed(family), dict(dst=wire.addr('guest')), dict(dst=wire.addr('stranger'))
     if chain == FORWARD:
-        return [('trusted', lambda: wire.put('guest', 'udp', dst=wire.addr('stranger'), dport=9), probes.TRUSTED, probes.DROP),
+        return [('trusted', lambda: wire.put('guest', 'udp', dport=9, **to_stranger), probes.TRUSTED, probes.DROP),
                 ('friend', lambda: wire.put('friend', 'udp', dport=9, **to_guest), listed, listed),
                 ('stranger', lambda: wire.put('stranger', 'udp', dport=9, **to_guest), probes.DROP, probes.DROP)]
     return [('SSH', lambda: wire.put('stranger', 'tcp', dport=22), probes.ssh(22), probes.DROP),
@@ -245,7 +245,7 @@ def gate_swapped(family):
             assert lines[0].startswith(GATE), lines
             for at in range(1 + always, len(lines)):
                 wire.replace(chain, {0: lines[at], at: lines[0]})
-                noticed = any(wire.judge(make())[0] != by_other.endswith('ACCEPT') for name, make, by_conf, by_other in cases)
+                noticed = any(wire.judge(make())[0] != line.endswith('ACCEPT') for name, make, unused, line in cases)
                 wire.replace(chain, {0: lines[0], at: lines[at]})
                 assert noticed, 'nobody notices that the gate has changed places with: ' + lines[at]
 
@@ -276,8 +276,8 @@ def test_what_the_host_answers():
         assert answers(bed, 4, proto='icmp', type=8).type == 0
         assert answers(bed, 6, proto='icmp6', type=128).type == 129
         host = ipaddress.IPv6Address(bed.addr('host', 6)).packed
-        found = answers(bed, 6, proto='icmp6', type=135, ttl=255, rest=b'\0\0\0\0', payload=host + b'\1\1\2\0\0\0\0\x1e',
-                        dst='ff02::1:ff00:1')
+        found = answers(bed, 6, proto='icmp6', type=135, ttl=255, rest=b'\0\0\0\0', dst='ff02::1:ff00:1',
+                        payload=host + b'\1\1\2\0\0\0\0\x1e')
         assert found.type == 136 and found.ttl == 255, found
         for family in 4, 6:
             assert 'R' in answers(bed, family, proto='tcp', dport=22).flags
@@ -292,7 +292,7 @@ def test_forged_loopback_is_not_heard():
         server = bed.serve('host', 5353, 'udp')
         fwd.ctl('enable', check=4)
         fwd.ctl('confirm', check=0)
-        for src, dst in ('127.0.0.1', '127.0.0.1'), ('127.0.0.1', bed.addr('host')), ('::1', '::1'), ('::1', bed.addr('host', 6)):
+        for src, dst in [(s, d) for f, s in ((4, '127.0.0.1'), (6, '::1')) for d in (s, bed.addr('host', f))]:
             bed.send('stranger', packet.make(src, dst, 'udp', 777, 5353, payload=b'forged'))
         for addr in '127.0.0.1', '::1':
             bed.expect('served', 'host', addr, 5353, proto='udp')
@@ -300,7 +300,7 @@ def test_forged_loopback_is_not_heard():
 
 
 def path_mtu(family):
-    """A report about a flow that conntrack does not see reaches the socket; filtered as it may be, no other error does."""
+    """A report about a flow that conntrack does not see reaches the socket; another error does not."""
     with stage(family) as (wire, fwd):
         wire.restore('*raw\n-A OUTPUT -p udp --dport 5000 -j CT --notrack\nCOMMIT\n')
         sock = wire.connected('stranger', 5000)
