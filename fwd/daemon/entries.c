@@ -9,7 +9,7 @@
 
 #include <netinet/in.h>
 
-#include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/entries_internal.h"
 #include "fwd/daemon/log.h"
 #include "fwd/daemon/upkeep.h"
 
@@ -49,80 +49,6 @@ int entries_journal_sync(struct firewall *firewall, const struct policy *policy,
 
 	for (size_t i = 0; i < policy->n_lists && r == 0; i++)
 		memset(firewall->journaled[i], true, sizeof(firewall->journaled[i]));
-	return r;
-}
-
-struct plan {
-	struct entry entry, old;
-	enum entry_was was;
-	char set[32];
-	bool found;         /* @old is what the set holds for exactly this network */
-	bool maybe_covered; /* by a wider network: worth a look */
-};
-
-/* Those of one set that may be in it, ascending by network. */
-struct lookup {
-	struct plan **plans;
-	size_t n, found;
-};
-
-static int by_net(const void *a, const void *b)
-{
-	return cidr_compare(&(*(struct plan *const *)a)->entry.net, &(*(struct plan *const *)b)->entry.net);
-}
-
-static int net_by_plan(const void *net, const void *plan)
-{
-	return cidr_compare(net, &(*(struct plan *const *)plan)->entry.net);
-}
-
-static int found_entry(const struct entry *entry, void *user)
-{
-	struct lookup *lookup = user;
-	struct plan **end = lookup->plans + lookup->n, **at;
-
-	at = entry->nomatch ? NULL : bsearch(&entry->net, lookup->plans, lookup->n, sizeof(*at), net_by_plan);
-	if (!at)
-		return 0;
-	while (at > lookup->plans && cidr_equal(&at[-1]->entry.net, &entry->net))
-		at--;
-	for (; at < end && cidr_equal(&(*at)->entry.net, &entry->net); at++) { /* one may be asked for twice */
-		(*at)->old = *entry;
-		(*at)->found = true;
-		lookup->found++;
-	}
-	return lookup->found == lookup->n;
-}
-
-/* What the sets hold for each network. A test says yes also for a host that a wider network covers, and nothing but a dump
- * tells time and comment: one dump of each set, however many networks. */
-static int look_up(struct firewall *firewall, struct plan *plans, size_t n)
-{
-	struct plan **some = calloc(n, sizeof(*some));
-	size_t n_some = 0;
-	int r = some ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < n && r == 0; i++) {
-		int in = sets_test(firewall->sets, plans[i].set, &plans[i].entry.net);
-
-		if (in > 0)
-			some[n_some++] = &plans[i];
-		else if (in < 0 && in != -ENOENT)
-			r = in;
-	}
-	if (n_some > 1)
-		qsort(some, n_some, sizeof(*some), by_net);
-	for (size_t i = 0, m; i < n_some && r == 0; i += m) {
-		struct lookup lookup = { .plans = some + i };
-
-		for (m = 1; i + m < n_some && strcmp(some[i + m]->set, some[i]->set) == 0; m++)
-			;
-		lookup.n = m;
-		r = sets_dump(firewall->sets, some[i]->set, now_epoch(), found_entry, &lookup);
-		if (r > 0)
-			r = 0;
-	}
-	free(some);
 	return r;
 }
 
@@ -166,7 +92,7 @@ static int plan_allow(struct firewall *firewall, const struct list *list, const 
 		list_set_name(list, allow->nets[i].addr.family, plans[i].set);
 		plans[i].maybe_covered = maybe_covered(firewall, plans[i].set, &allow->nets[i]);
 	}
-	r = look_up(firewall, plans, allow->n);
+	r = entries_look_up(firewall, plans, allow->n);
 	for (size_t i = 0; i < allow->n && r == 0; i++) {
 		struct plan *plan = &plans[i];
 
@@ -402,7 +328,7 @@ int firewall_remove(struct firewall *firewall, const char *list_name, const stru
 		plans[i].found = !change->dry_run && sets_test(firewall->sets, plans[i].set, &nets[i]) > 0;
 	}
 	change->exit = EXIT_DONE;
-	r = change->dry_run ? look_up(firewall, plans, n) : 0;
+	r = change->dry_run ? entries_look_up(firewall, plans, n) : 0;
 	if (r < 0)
 		change_refuse(change, NULL, "cannot look into the list %s: %s; nothing was changed", list_name, strerror(-r));
 	else if (!change->dry_run)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,23 +11,10 @@
 #include "fwd/daemon/firewall.h"
 #include "fwd/daemon/jsontext.h"
 #include "fwd/daemon/status.h"
-#include "fwd/daemon/verbs.h"
-#include "rules/policy.h"
+#include "fwd/daemon/verbs_internal.h"
 
-#define NETS_MAX 1024            /* of one request; lists come by import */
 #define WOULD_MAX 1000           /* lines of one answer, which has 1 MiB */
 #define FOR_MAX (24u * 24 * 3600) /* seconds: ipset ends at 24.8 days */
-
-struct call {
-	struct firewall *firewall;
-	const struct caller *caller;
-	json_t *args;
-	struct change change;
-	json_t *result;
-	json_t *would;
-	int fd;
-	char who[256];
-};
 
 json_t *verbs_error(int exit, const char *text, const char *hint)
 {
@@ -40,18 +25,6 @@ json_t *verbs_error(int exit, const char *text, const char *hint)
 	return json_pack("{s:i, s:b, s:o}", "exit", exit, "changed", 0, "error", error);
 }
 
-static int usage(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int usage(struct call *call, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(call->change.text, sizeof(call->change.text), format, args);
-	va_end(args);
-	call->change.exit = EXIT_USAGE;
-	return -EINVAL;
-}
-
 static void add_would(const char *line, void *user)
 {
 	size_t n = json_array_size(user);
@@ -60,131 +33,6 @@ static void add_would(const char *line, void *user)
 		json_array_append_new(user, json_from_text(line));
 	else if (n == WOULD_MAX)
 		json_array_append_new(user, json_string("and more"));
-}
-
-/* Arguments: looked up, checked for their type, and struck off, so that what is left over is unknown. */
-static int take_string(struct call *call, const char *name, bool must, char *ret, size_t size)
-{
-	json_t *value = json_object_get(call->args, name);
-
-	if (!value)
-		return must ? usage(call, "\"%s\" is missing", name) : 0;
-	if (!json_is_string(value) || json_string_length(value) >= size || strlen(json_string_value(value)) != json_string_length(value))
-		return usage(call, "\"%s\" is no text of at most %zu bytes", name, size - 1);
-	strcpy(ret, json_string_value(value));
-	json_object_del(call->args, name);
-	return 1;
-}
-
-static int take_number(struct call *call, const char *name, json_int_t min, json_int_t max, json_int_t *ret)
-{
-	json_t *value = json_object_get(call->args, name);
-
-	if (!value)
-		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
-		return usage(call, "\"%s\" is no whole number from %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT, name, min, max);
-	*ret = json_integer_value(value);
-	json_object_del(call->args, name);
-	return 1;
-}
-
-static int take_flag(struct call *call, const char *name, bool *ret)
-{
-	json_t *value = json_object_get(call->args, name);
-
-	if (!value)
-		return 0;
-	if (!json_is_boolean(value))
-		return usage(call, "\"%s\" is neither true nor false", name);
-	*ret = json_is_true(value);
-	json_object_del(call->args, name);
-	return 1;
-}
-
-static int take_nothing_more(struct call *call)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(call->args, name, value)
-		return usage(call, "\"%.64s\" is no argument of this verb", name);
-	return 0;
-}
-
-static int take_trial(struct call *call)
-{
-	json_int_t timeout = 0;
-	int r = take_number(call, "timeout", POLICY_TIMEOUT_MIN, POLICY_TIMEOUT_MAX, &timeout);
-
-	if (r >= 0)
-		r = take_flag(call, "force", &call->change.force);
-	if (r >= 0)
-		r = take_nothing_more(call);
-	call->change.timeout = (unsigned)timeout;
-	return r;
-}
-
-/* One word of "networks": a network, a range or any. Appends to @nets. */
-static int parse_network(struct call *call, const char *text, struct cidr *nets, size_t *n)
-{
-	const char *dash = strchr(text, '-');
-	struct cidr range[ADDR_RANGE_MAX];
-	size_t count = 1;
-
-	if (strcmp(text, "any") == 0) {
-		cidr_parse("0.0.0.0/1", &range[0], NULL);
-		cidr_parse("128.0.0.0/1", &range[1], NULL);
-		cidr_parse("::/1", &range[2], NULL);
-		cidr_parse("8000::/1", &range[3], NULL);
-		count = 4;
-	} else if (dash) {
-		char from_text[ADDR_TEXT_MAX] = "";
-		struct addr from, to;
-
-		if ((size_t)(dash - text) < sizeof(from_text))
-			memcpy(from_text, text, (size_t)(dash - text));
-		if (addr_parse(from_text, &from) < 0 || addr_parse(dash + 1, &to) < 0 || addr_range(&from, &to, range, &count) < 0)
-			return usage(call, "\"%.64s\" is no range of addresses", text);
-	} else if (cidr_parse(text, &range[0], NULL) < 0) {
-		return usage(call, "\"%.64s\" is no network", text);
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (*n == NETS_MAX)
-			return usage(call, "more than %d networks in one request", NETS_MAX);
-		if (range[i].len == 0) /* no set can hold /0, and a slip of the pen should not open everything */
-			return usage(call, "\"%.64s\" is everybody: say any", text);
-		nets[(*n)++] = range[i];
-	}
-	return 0;
-}
-
-static int take_networks(struct call *call, struct cidr **ret, size_t *n)
-{
-	json_t *networks = json_object_get(call->args, "networks"), *value;
-	struct cidr *nets;
-	size_t i;
-	int r = 0;
-
-	if (!json_is_array(networks) || json_array_size(networks) == 0)
-		return usage(call, "\"networks\" is no list of networks");
-	nets = calloc(NETS_MAX, sizeof(*nets));
-	if (!nets)
-		return -ENOMEM;
-	*n = 0;
-	json_array_foreach(networks, i, value) {
-		r = json_is_string(value) ? parse_network(call, json_string_value(value), nets, n) :
-					    usage(call, "\"networks\" holds something that is no text");
-		if (r < 0)
-			break;
-	}
-	if (r < 0) {
-		free(nets);
-		return r;
-	}
-	json_object_del(call->args, "networks");
-	*ret = nets;
-	return 0;
 }
 
 static int verb_ping(struct call *call)
@@ -241,7 +89,7 @@ static int verb_why(struct call *call)
 	if (r < 0)
 		return r;
 	if (addr_parse(source, &addr) < 0)
-		return usage(call, "\"%s\" is no address", source);
+		return call_usage(call, "\"%s\" is no address", source);
 	if (strcmp(proto, "tcp") == 0)
 		number = IPPROTO_TCP;
 	else if (strcmp(proto, "udp") == 0)
@@ -249,9 +97,9 @@ static int verb_why(struct call *call)
 	else if (strcmp(proto, "icmp") == 0)
 		number = addr.family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	else
-		return usage(call, "\"%s\" is neither tcp, udp nor icmp", proto);
+		return call_usage(call, "\"%s\" is neither tcp, udp nor icmp", proto);
 	if ((number == IPPROTO_TCP || number == IPPROTO_UDP) != (port != 0))
-		return usage(call, port ? "icmp has no ports" : "\"port\" is missing");
+		return call_usage(call, port ? "icmp has no ports" : "\"port\" is missing");
 	return firewall_why(call->firewall, &addr, number, (uint16_t)port, &call->result);
 }
 
@@ -296,7 +144,7 @@ static int verb_allow(struct call *call)
 	if (r >= 0 && (r = take_string(call, "comment", false, comment, sizeof(comment))) > 0) {
 		allow.comment = comment;
 		if (entry_comment_check(comment, &diag) < 0)
-			r = usage(call, "comment: %s", diag.text);
+			r = call_usage(call, "comment: %s", diag.text);
 	}
 	if (r >= 0)
 		r = take_nothing_more(call);
@@ -410,13 +258,13 @@ static int check_members(struct call *call, json_t *request)
 
 	json_object_foreach(request, name, value)
 		if (strcmp(name, "verb") != 0 && strcmp(name, "args") != 0 && strcmp(name, "from") != 0)
-			return usage(call, "a request has no \"%.64s\"", name);
+			return call_usage(call, "a request has no \"%.64s\"", name);
 	value = json_object_get(request, "args");
 	if (value && !json_is_object(value))
-		return usage(call, "\"args\" is no object");
+		return call_usage(call, "\"args\" is no object");
 	value = json_object_get(request, "from");
 	if (value && !json_is_object(value))
-		return usage(call, "\"from\" is no object");
+		return call_usage(call, "\"from\" is no object");
 	return 0;
 }
 

@@ -34,6 +34,12 @@ class Wire:
             device = 'guest0' if name == 'guest' else 'eth0'
             bed.run('host', ['ip', 'neigh', 'replace', bed.addr(name, family), 'lladdr', mac, 'dev', device, 'nud', 'permanent'],
                     check=True)
+        for fam in 4, 6:  # a datagram to the host's port 9 is heard, and not answered by an ICMP error
+            with bed.ns('host'):
+                self.sockets.append(socket.socket(socket.AF_INET if fam == 4 else socket.AF_INET6, socket.SOCK_DGRAM))
+            if fam == 6:
+                self.sockets[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self.sockets[-1].bind(('', 9))
         self.restore('*security\n-A INPUT\n-A FORWARD\nCOMMIT\n')
         self.helper = self.restore('*raw\n-A OUTPUT -p udp --dport 69 -j CT --helper tftp\n'
                                    '-A PREROUTING -p udp --dport 69 -j CT --helper tftp\nCOMMIT\n', check=False).returncode == 0
@@ -59,10 +65,9 @@ class Wire:
         """Commands of iptables, in one transaction."""
         self.restore('*filter\n%s\nCOMMIT\n' % '\n'.join(commands))
 
-    def swap(self, chain, a, b):
-        """Of the lines at @a and @b, counted from 0, each takes the other's place."""
-        lines = self.lines(chain)
-        self.edit('-R %s %d %s' % (chain, a + 1, lines[b]), '-R %s %d %s' % (chain, b + 1, lines[a]))
+    def replace(self, chain, lines):
+        """@lines: number, from 0, to what shall stand there."""
+        self.edit(*['-R %s %d %s' % (chain, at + 1, line) for at, line in lines.items()])
 
     def ipset(self, *argv):
         self.bed.root('host', ['ipset', *argv])
@@ -121,11 +126,17 @@ class Wire:
         type, code = kind[self.family == 6]
         return self.put(name, 'icmp', type=type, code=code, rest=b'\0\0\5\0', payload=quoted, **fields)
 
-    def ask(self, name, port, payload=b'a question'):
-        """A datagram of the host's own to @name. Its source port."""
+    def connected(self, name, port):
+        """A UDP socket of the host."""
         sock = self.bed.socket('host', self.addr(name), 'udp')
         self.sockets.append(sock)
-        sock.sendto(payload, (self.addr(name), port))
+        sock.connect((self.addr(name), port))
+        return sock
+
+    def ask(self, name, port, payload=b'a question'):
+        """A datagram of the host's own to @name. Its source port."""
+        sock = self.connected(name, port)
+        sock.send(payload)
         return sock.getsockname()[1]
 
     def to_itself(self):
