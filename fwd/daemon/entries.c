@@ -159,6 +159,15 @@ static int refuse_foreign(struct firewall *firewall, struct change *change)
 	return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
 }
 
+/* The journal says by itself that nothing was changed. */
+static int refuse_unwritten(struct change *change, const struct diag *diag, int r)
+{
+	if (diag->text[0])
+		return change_refuse(change, NULL, "%s%s", diag->text, strstr(diag->text, "nothing was changed") ? "" :
+				     "; nothing was changed");
+	return change_refuse(change, NULL, "%s; nothing was changed", strerror(-r));
+}
+
 static int carry_out_allow(struct firewall *firewall, const struct plan *plans, size_t n, struct change *change)
 {
 	struct diag diag = { 0 };
@@ -175,7 +184,7 @@ static int carry_out_allow(struct firewall *firewall, const struct plan *plans, 
 	else
 		r = entries_journal_sync(firewall, &firewall->confirmed.policy, &diag);
 	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
+		return refuse_unwritten(change, &diag, r);
 	for (size_t i = 0; i < n; i++) {
 		if (plans[i].was == ENTRY_PRESENT)
 			continue;
@@ -256,9 +265,7 @@ static int forget(struct firewall *firewall, const struct plan *plans, size_t n,
 		journal_drop(firewall->journal);
 	else
 		r = journal_sync(firewall->journal, &diag);
-	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
-	return 0;
+	return r < 0 ? refuse_unwritten(change, &diag, r) : 0;
 }
 
 static void tell_removed(struct firewall *firewall, const struct plan *plan, struct change *change, entry_told *told, void *user)

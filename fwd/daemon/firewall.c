@@ -302,7 +302,9 @@ static void start(struct firewall *firewall)
 		r = journal_open(path, &firewall->journal, &diag);
 	if (r < 0)
 		firewall_degrade(firewall, "%s: %s", firewall->paths.iptables_dir, diag.text[0] ? diag.text : strerror(-r));
-	if (firewall->journal && upkeep_new(firewall, &firewall->upkeep) < 0)
+	if (firewall->journal && journal_read_only(firewall->journal))
+		firewall_degrade(firewall, "%s is on a read-only file system: nothing can be allowed or removed", path);
+	else if (firewall->journal && upkeep_new(firewall, &firewall->upkeep) < 0)
 		log_say(LOG_WARNING, "cannot hear of others who write the list file");
 	diag_clear(&diag);
 	if (entries_load(firewall, &diag) < 0)
