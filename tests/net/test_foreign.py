@@ -27,7 +27,7 @@ def everywhere(bed, line):
 
 def enabled(fwd, *more):
     fwd.ctl('enable', *more, check=4)
-    fwd.ctl('confirm', check=0)
+    fwd.ctl('confirm', '--force', check=0)
 
 
 def tcp(bed, want, name, port=PORT):
@@ -119,11 +119,11 @@ def test_every_command_leaves_them_alone():
             ('enable', [], 4, True),
             ('rollback', [], 0, False),
             ('enable', [], 4, True),
-            ('confirm', [], 0, True),
+            ('confirm', '--force', [], 0, True),
             ('remove', ['192.0.2.99'], 0, True),
             ('reload', '[firewall]\nssh-ports = 22 2222\n', 0, True),
             ('reload', '[firewall]\nssh = whitelist\n', 4, True),
-            ('confirm', [], 0, True),
+            ('confirm', '--force', [], 0, True),
         )
         for verb, args, code, closed in steps:
             if verb == 'reload':
@@ -303,7 +303,7 @@ def test_an_accept_behind_us_in_a_trial():
         iptables(bed, 4, '-A INPUT -s 192.0.2.30 -p udp --dport %d -j ACCEPT' % WIREGUARD)
         moved(fwd, seen)
         bed.expect_all(*udp(bed, 'served', 'stranger')[:1], *udp(bed, 'silent', 'stranger')[1:])
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         bed.expect_all(*udp(bed, 'served', 'stranger')[:1], *udp(bed, 'silent', 'friend'))
 
 
@@ -431,7 +431,7 @@ def test_what_stays_behind_stays_behind_in_the_files():
             fwd.write_conf('[firewall]\nssh-ports = 22 2222\n' if 'DROP' in rule else '')
             fwd.ctl('reload', check=0 if 'DROP' in rule else 4)  # what is dead is no reason to refuse
             if 'DROP' not in rule:
-                fwd.ctl('confirm', check=0)
+                fwd.ctl('confirm', '--force', check=0)
             reboot(bed, fwd)
             bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'), *tcp(bed, 'served', 'stranger', 22))
             everywhere(bed, rule.replace('-A ', '-D '))
