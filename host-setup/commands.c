@@ -10,9 +10,18 @@ const struct opt_info opt_table[OPT_COUNT] = {
 	[OPT_ROOT] = { "root", 0, "DIR", "the host's files are below DIR; / if not given" },
 	[OPT_USER] = { "user", 0, "USER", "who runs the containers; containerd if not given" },
 	[OPT_UID] = { "uid", 0, "N", "who owns it inside the container" },
+	[OPT_MIRROR] = { "mirror", 0, "URL", "https address where the releases' files lie side by side" },
+	[OPT_CA] = { "ca", 0, "FILE", "certificates to trust instead of the system's" },
+	[OPT_STALL] = { "stall", 0, "SECONDS", "give a try up after so long without data; 30 if not given" },
+	[OPT_NERDCTL_VERSION] = { "nerdctl-version", 0, "V", "another version of nerdctl" },
+	[OPT_CNI_VERSION] = { "cni-version", 0, "V", "another version of the CNI plugins" },
+	[OPT_ARCH] = { "arch", 0, "ARCH", "another architecture than this machine's, as amd64 or arm64" },
+	[OPT_FROM] = { "from", 0, "DIR", "take the releases' files from DIR instead of the network" },
 	[OPT_GID] = { "gid", 0, "N", "the group that owns it inside; the same number as --uid if not given" },
 };
 
+#define NET (OPT_BIT(OPT_MIRROR) | OPT_BIT(OPT_CA) | OPT_BIT(OPT_STALL) | OPT_BIT(OPT_NERDCTL_VERSION) | \
+	     OPT_BIT(OPT_CNI_VERSION))
 #define WHERE (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_USER))
 
 const struct command command_table[] = {
@@ -20,6 +29,8 @@ const struct command command_table[] = {
 	{ "volume create", "NAME", "make ~/volumes/NAME for a user inside containers",
 	  WHERE | OPT_BIT(OPT_UID) | OPT_BIT(OPT_GID), 1, 1, run_volume_create },
 	{ "volume list", "", "the volumes, and who owns them on both sides", WHERE, 0, 0, run_volume_list },
+	{ "fetch", "DIR", "download nerdctl and the CNI plugins to DIR, verified, for --from", NET | OPT_BIT(OPT_ARCH), 1, 1,
+	  run_fetch },
 	{ "help", "[COMMAND]", "explain all commands, or one", 0, 0, 2, run_help },
 	{ NULL },
 };

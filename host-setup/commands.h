@@ -28,6 +28,13 @@ enum opt {
 	OPT_USER,
 	OPT_UID,
 	OPT_GID,
+	OPT_MIRROR,
+	OPT_CA,
+	OPT_STALL,
+	OPT_NERDCTL_VERSION,
+	OPT_CNI_VERSION,
+	OPT_ARCH,
+	OPT_FROM,
 	OPT_COUNT
 };
 #define OPT_BIT(opt) (1u << (opt))
@@ -74,6 +81,7 @@ int call_fail(const struct call *call, int code, const struct fault *fault);
 int call_answer(const struct call *call, int code, int changed, json_t *result);
 
 /* Commands, by the file they stand in. */
+int run_fetch(const struct call *call);
 int run_help(const struct call *call);
 int run_idmap(const struct call *call);
 int run_volume_create(const struct call *call); /* volumes.c */

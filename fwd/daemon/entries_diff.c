@@ -47,8 +47,6 @@ static int compare_entry(const struct entry *entry, void *user)
 	enum entry_gap gap = GAP_UNKNOWN;
 	struct entry known;
 
-	if (entry->nomatch) /* made by hand, and opens nothing: no allow of ours can say that */
-		return 0;
 	if (item) {
 		journal_state_entry(state, (size_t)(item - state->items), &known);
 		gap = entry_same(&known, entry) ? GAP_NONE : GAP_OTHER;

@@ -3,6 +3,7 @@
  * One connection to the control socket: lines in, lines out, one at a time.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 #include "fwd/daemon/firewall.h"
 #include "fwd/daemon/server_internal.h"
+
+#define SLACK_MAX (256 << 10) /* bytes of freed memory that are kept between connections */
 
 struct peer {
 	struct server *server;
@@ -38,7 +41,8 @@ const struct peer *peer_next(const struct peer *peer, uid_t *ret)
 
 void peer_free(struct peer *peer)
 {
-	struct peer **where = &peer->server->peers;
+	struct server *server = peer->server;
+	struct peer **where = &server->peers;
 
 	while (*where && *where != peer)
 		where = &(*where)->next;
@@ -54,6 +58,9 @@ void peer_free(struct peer *peer)
 	free(peer->in);
 	free(peer->out);
 	free(peer);
+	/* what a large request took goes back to the system, and is not held until the next of its size */
+	if (!server->peers && mallinfo2().fordblks > SLACK_MAX)
+		malloc_trim(0);
 }
 
 /* A descriptor that nobody has received yet is memory that nobody else pays for: one at a time. */

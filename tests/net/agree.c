@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * verdict() agrees with the kernel: random policies and foreign rules, compiled, put into the kernel and read back as the
- * daemon does it; random packets at the boundaries of what they ask for; what netfilter did with each, and what verdict()
- * says of it. See agree.h.
+ * verdict() agrees with the kernel: random policies and foreign rules, compiled, put into the kernel and read back as
+ * the daemon does it; random packets at the boundaries of what they ask for; what netfilter did with each, and what
+ * verdict() says of it. See agree.h.
  *
  *   agree [--seed N] [--policies N] [--packets N]   0: all agree; 1: not; 77: no namespaces here
  *   agree --break WHAT    tells verdict() something wrong: must end with 1
@@ -22,7 +22,7 @@
 #include "tests/net/agree_judge.h"
 
 #define POLICIES 200
-#define PACKETS 20000
+#define PACKETS 60000
 #define BATCH_PACKETS 1000 /* of a policy, at most */
 #define ROUNDS_MAX 4       /* of a policy: packets that came nowhere are made up for */
 #define PATIENCE 10000     /* ms for a packet that is on its way */
@@ -53,8 +53,11 @@ static void commit(const char *what)
 
 static void put_policy(struct run *run, struct world *world)
 {
-	struct wish wish = { world->has_confirmed ? &world->confirmed : NULL, world->has_candidate ? &world->candidate : NULL,
-		world->policy };
+	struct wish wish = {
+		.confirmed = world->has_confirmed ? &world->confirmed : NULL,
+		.candidate = world->has_candidate ? &world->candidate : NULL,
+		.policy = world->policy,
+	};
 	struct codec_sets resolver = sets_resolver(run->sets);
 	bool foreign = random_bool(&world->random);
 	struct diag diag = { 0 };
@@ -110,7 +113,8 @@ static void send_packets(struct run *run, struct world *world, unsigned n)
 
 		memset(&specs[i], 0, sizeof(specs[i]));
 		specs[i].id = (uint16_t)i;
-		draw_packet(world, six ? AF_INET6 : AF_INET, forward, wants_accept(run, world, forward, six), &specs[i]);
+		draw_packet(world, six ? AF_INET6 : AF_INET, forward, wants_accept(run, world, forward, six),
+			    &specs[i]);
 		bed_send(&specs[i]);
 	}
 	send_marker();
@@ -121,13 +125,15 @@ static void send_packets(struct run *run, struct world *world, unsigned n)
 static void judge_packets(struct run *run, const struct ruleset *ruleset, unsigned policy, unsigned n)
 {
 	for (unsigned b = 0; b < (run->self_check ? BREAKAGES : 1); b++) {
-		struct judge judge = { ruleset, run->sets, policy, run->self_check ? b : run->breakage, run->self_check && b > 0 };
+		struct judge judge = { ruleset, run->sets, policy, run->self_check ? b : run->breakage,
+			run->self_check && b > 0 };
 
 		for (unsigned i = 1; i <= n; i++) {
 			judge_packet(&judge, &specs[i], &seen[i], &run->tallies[b]);
 			if (run->verbose && b == 0 && !seen[i].probed)
-				printf("policy %u: \"%s\" family %u proto %u iface %u never came to a hook\n", policy, specs[i].recipe,
-				       specs[i].tuple.src.family, specs[i].tuple.proto, specs[i].iface);
+				printf("policy %u: \"%s\" family %u proto %u iface %u never came to a hook\n", policy,
+				       specs[i].recipe, specs[i].tuple.src.family, specs[i].tuple.proto,
+				       specs[i].iface);
 		}
 	}
 }
@@ -235,7 +241,8 @@ static enum breakage breakage_of(const char *name)
 
 static void parse_options(int argc, char **argv, struct run *run)
 {
-	static const struct option options[] = { { "seed", 1, NULL, 's' }, { "policies", 1, NULL, 'p' }, { "packets", 1, NULL, 'n' },
+	static const struct option options[] = { { "seed", 1, NULL, 's' }, { "policies", 1, NULL, 'p' },
+		{ "packets", 1, NULL, 'n' },
 		{ "break", 1, NULL, 'b' }, { "self-check", 0, NULL, 'c' }, { "verbose", 0, NULL, 'v' }, { 0 } };
 	int option;
 
@@ -258,7 +265,7 @@ static void parse_options(int argc, char **argv, struct run *run)
 	if (!run->policies)
 		run->policies = run->self_check ? POLICIES / 5 : POLICIES;
 	if (!run->packets)
-		run->packets = run->self_check ? PACKETS / 4 : PACKETS;
+		run->packets = run->self_check ? PACKETS / 6 : PACKETS;
 }
 
 int main(int argc, char **argv)

@@ -12,7 +12,8 @@
  * packet ahead of every other chain of the hook, with what conntrack says of it, and behind them if it survived. What
  * verdict() is asked is thus what netfilter saw, and what it must say is what netfilter did.
  *
- * Everything here ends the program where the ground gives way: die() if that should not be, skip() if it cannot be here.
+ * Everything here ends the program where the ground gives way: die() if that should not be, skip() if it cannot be
+ * here.
  */
 #include <stdarg.h>
 
@@ -40,7 +41,8 @@ extern const char *const iface_names[N_IFACES];
 void die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 void skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* What a flow is known by, as it was begun. Of ICMP: sport is the identifier, dport type << 8 | code. Host byte order. */
+/* What a flow is known by, as it was begun. Of ICMP: sport is the identifier, dport type << 8 | code. Host
+ * byte order. */
 struct tuple {
 	struct addr src, dst;
 	uint8_t proto;
@@ -87,7 +89,8 @@ bool frame_parse(const uint8_t *data, size_t len, struct packet *ret, uint16_t *
 
 /* agree_watch.c. Prefixes of the messages; a value is in the mark. ALL comes when all is told, LAST if it survived. */
 #define OBSERVE_GROUP 1
-enum { OBSERVE_STATE = 'S', OBSERVE_DIRECTION = 'D', OBSERVE_STATUS = 'T', OBSERVE_PORT = 'P', OBSERVE_ALL = 'A', OBSERVE_LAST = 'L' };
+enum { OBSERVE_STATE = 'S', OBSERVE_DIRECTION = 'D', OBSERVE_STATUS = 'T', OBSERVE_PORT = 'P', OBSERVE_ALL = 'A',
+	OBSERVE_LAST = 'L' };
 void watch_open(void);
 void watch_close(void);
 /* Until the packet with the id @last has been seen; @seen by id. Returns false if that takes more than @patience ms. */
@@ -112,7 +115,8 @@ void batch_close(void);
 void batch_begin(void);
 void batch_table(uint8_t family, const char *name);
 void batch_delete_table(uint8_t family, const char *name);
-void batch_chain(uint8_t family, const char *table, const char *name, const struct base *base); /* NULL: no base chain */
+/* @base NULL: no base chain. */
+void batch_chain(uint8_t family, const char *table, const char *name, const struct base *base);
 void batch_rule(struct nftnl_rule *rule, bool front); /* takes it */
 int batch_commit(void); /* 0 or -errno */
 void observer_create(void);
@@ -185,7 +189,8 @@ struct aim *aim_now(struct world *world); /* of the rule that is being made */
 bool aim_apply(struct world *world, uint8_t family, bool forward, struct spec *spec); /* false: no rule to aim at */
 
 /* agree_foreign.c, agree_native.c: rules of others. */
-void foreign_front(struct world *world, const struct codec_sets *sets); /* tables, and rules in front of ours; adds to a batch */
+/* Tables, and rules in front of ours; both add to a batch. */
+void foreign_front(struct world *world, const struct codec_sets *sets);
 void foreign_behind(struct world *world, const struct codec_sets *sets);
 void native_table(struct world *world);
 struct nftnl_rule *native_rule(struct world *world, uint8_t family, bool forward, const char *table, const char *chain,

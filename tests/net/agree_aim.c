@@ -74,7 +74,8 @@ static void apply_proto(struct world *world, const struct aim *aim, struct spec 
 	if (aim->has_dport)
 		spec->tuple.dport = end_of(world, aim->dport);
 	if (aim->has_flags)
-		spec->flags = random_below(&world->random, 3) ? aim->flags : aim->flags ^ (uint8_t)(1u << random_below(&world->random, 6));
+		spec->flags = random_below(&world->random, 3) ? aim->flags :
+			aim->flags ^ (uint8_t)(1u << random_below(&world->random, 6));
 }
 
 bool aim_apply(struct world *world, uint8_t family, bool forward, struct spec *spec)

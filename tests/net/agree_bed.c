@@ -199,7 +199,11 @@ void bed_close(void)
 
 static void send_frame(const struct spec *spec, const uint8_t *packet, size_t len)
 {
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = (int)peer_index[spec->iface], .sll_halen = ETH_ALEN };
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET,
+		.sll_ifindex = (int)peer_index[spec->iface],
+		.sll_halen = ETH_ALEN,
+	};
 	struct ethhdr head = { .h_dest = { 2, 0, 0, 0, 1, spec->iface }, .h_source = { 2, 0, 0, 0, 2, spec->iface } };
 	uint8_t frame[sizeof(head) + FRAME_MAX];
 
@@ -207,7 +211,8 @@ static void send_frame(const struct spec *spec, const uint8_t *packet, size_t le
 	to.sll_protocol = head.h_proto;
 	memcpy(frame, &head, sizeof(head));
 	memcpy(frame + sizeof(head), packet, len);
-	if (sendto(packet_socket, frame, sizeof(head) + len, 0, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != ENOBUFS)
+	if (sendto(packet_socket, frame, sizeof(head) + len, 0, (struct sockaddr *)&to, sizeof(to)) < 0 &&
+	    errno != ENOBUFS)
 		die("send: %s", strerror(errno));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Packets at the boundaries of what the rules ask for. A recipe makes one that is likely to be accepted, or to be dropped;
- * then chance may spoil it a little. What becomes of it, the kernel decides.
+ * Packets at the boundaries of what the rules ask for. A recipe makes one that is likely to be accepted, or to be
+ * dropped; then chance may spoil it a little. What becomes of it, the kernel decides.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -39,7 +39,8 @@ static struct addr draw_in(struct world *world, const char *net)
 		struct cidr whole = cidr_of(&addr, addr_bits(addr.family) - 8);
 		struct addr edge;
 
-		if (cidr->addr.family != addr.family || !cidr_contains(&whole, &cidr->addr) || random_bool(&world->random))
+		if (cidr->addr.family != addr.family || !cidr_contains(&whole, &cidr->addr) ||
+		    random_bool(&world->random))
 			continue;
 		edge = random_bool(&world->random) ? cidr_first(cidr) : cidr_last(cidr);
 		if (random_below(&world->random, 4) == 0)
@@ -311,7 +312,8 @@ static void service(struct draw *d)
 		if (d->family == AF_INET6 && !d->forward)
 			d->spec->tuple.src = link_local(d);
 		if (!d->accept)
-			*(below(d, 2) ? &d->spec->tuple.sport : &d->spec->tuple.dport) += (uint16_t)(below(d, 2) ? 1 : -1);
+			*(below(d, 2) ? &d->spec->tuple.sport : &d->spec->tuple.dport) +=
+				(uint16_t)(below(d, 2) ? 1 : -1);
 	} else if (d->family == AF_INET6) {
 		set_icmp(d, types[below(d, sizeof(types))], 0);
 		d->spec->hop = d->accept || below(d, 3) == 0 ? 255 : (uint8_t[]){ 254, 64, 2 }[below(d, 3)];
@@ -324,8 +326,8 @@ static void service(struct draw *d)
 
 static void odd(struct draw *d)
 {
-	static const uint8_t protos[] = { IPPROTO_GRE, IPPROTO_ESP, IPPROTO_SCTP, IPPROTO_UDPLITE, IPPROTO_DCCP, 89, 253, IPPROTO_ICMP,
-		IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_TCP };
+	static const uint8_t protos[] = { IPPROTO_GRE, IPPROTO_ESP, IPPROTO_SCTP, IPPROTO_UDPLITE, IPPROTO_DCCP, 89,
+		253, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_TCP };
 	static const uint8_t flags[] = { 0x00, 0x03, 0x29, 0x04, 0x06, 0x3f, 0x10, 0xc2 };
 
 	stranger(d);
@@ -360,7 +362,8 @@ static const struct {
 } recipes[] = {
 	{ listed, "listed", 30, 25 }, { stranger, "stranger", 4, 30 }, { answer, "answer", 14, 4 },
 	{ begun_there, "begun there", 8, 10 }, { expected, "expected", 6, 2 }, { icmp_error, "icmp error", 10, 6 },
-	{ trusted, "trusted", 6, 2 }, { ssh, "ssh", 6, 6 }, { service, "service", 10, 6 }, { odd, "odd", 4, 12 }, { aimed, "aimed", 60, 60 },
+	{ trusted, "trusted", 6, 2 }, { ssh, "ssh", 6, 6 }, { service, "service", 10, 6 }, { odd, "odd", 4, 12 },
+	{ aimed, "aimed", 60, 60 },
 };
 
 static void spoil(struct draw *d)

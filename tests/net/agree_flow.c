@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Entries of conntrack by ctnetlink: flows in a state of our choice, whatever the rules would say of their first packets.
+ * Entries of conntrack by ctnetlink: flows in a state of our choice, whatever the rules would say of their
+ * first packets.
  */
 #include <errno.h>
 #include <string.h>
@@ -67,7 +68,8 @@ static void put_tuple(struct nlmsghdr *message, uint16_t type, const struct tupl
 	mnl_attr_put_u8(message, CTA_PROTO_NUM, tuple->proto);
 	if (is_icmp(tuple)) {
 		mnl_attr_put_u16(message, icmp6 ? CTA_PROTO_ICMPV6_ID : CTA_PROTO_ICMP_ID, htons(tuple->sport));
-		mnl_attr_put_u8(message, icmp6 ? CTA_PROTO_ICMPV6_TYPE : CTA_PROTO_ICMP_TYPE, (uint8_t)(tuple->dport >> 8));
+		mnl_attr_put_u8(message, icmp6 ? CTA_PROTO_ICMPV6_TYPE : CTA_PROTO_ICMP_TYPE,
+				(uint8_t)(tuple->dport >> 8));
 		mnl_attr_put_u8(message, icmp6 ? CTA_PROTO_ICMPV6_CODE : CTA_PROTO_ICMP_CODE, (uint8_t)tuple->dport);
 	} else {
 		mnl_attr_put_u16(message, CTA_PROTO_SRC_PORT, htons(tuple->sport));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rules of others in the tables of iptables: every kind of match that nftcodec can encode, drawn so that packets meet it,
- * and native ones among them.
+ * Rules of others in the tables of iptables: every kind of match that nftcodec can encode, drawn so that packets meet
+ * it, and native ones among them.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -105,7 +105,8 @@ static void add_ports(struct world *world, struct rule *rule, enum match_kind ki
 	match->u.ports.not_dport = !is_any(match->u.ports.dport) && one_of(world, 3);
 	if (kind == MATCH_TCP && one_of(world, 3)) {
 		match->u.ports.flag_mask = one_of(world, 2) ? 0x17 : (uint8_t)(1 + random_below(&world->random, 0x3f));
-		match->u.ports.flag_set = match->u.ports.flag_mask & (one_of(world, 2) ? 0x02 : (uint8_t)random_next(&world->random));
+		match->u.ports.flag_set = match->u.ports.flag_mask &
+			(one_of(world, 2) ? 0x02 : (uint8_t)random_next(&world->random));
 		match->u.ports.not_flags = one_of(world, 3);
 		aim->has_flags = true;
 		aim->flags = match->u.ports.flag_set;
@@ -137,10 +138,12 @@ static void add_multiport(struct world *world, struct rule *rule)
 
 static void add_icmp(struct world *world, struct rule *rule, uint8_t family)
 {
-	static const uint8_t types4[] = { 0, 3, 3, 8, 8, 11, 12, 255 }, types6[] = { 1, 2, 3, 4, 128, 129, 133, 134, 135, 136, 130, 143 };
+	static const uint8_t types4[] = { 0, 3, 3, 8, 8, 11, 12, 255 };
+	static const uint8_t types6[] = { 1, 2, 3, 4, 128, 129, 133, 134, 135, 136, 130, 143 };
 	struct match *match = add(rule, family == AF_INET ? MATCH_ICMP : MATCH_ICMP6);
 
-	match->u.icmp.type = family == AF_INET ? types4[random_below(&world->random, 8)] : types6[random_below(&world->random, 12)];
+	match->u.icmp.type = family == AF_INET ? types4[random_below(&world->random, 8)] :
+		types6[random_below(&world->random, 12)];
 	if (match->u.icmp.type != 255 && one_of(world, 3))
 		match->u.icmp.code_lo = match->u.icmp.code_hi = (uint8_t)random_below(&world->random, 5);
 	match->inverted = one_of(world, 4) && match->u.icmp.type != 255;
@@ -151,9 +154,10 @@ static void add_icmp(struct world *world, struct rule *rule, uint8_t family)
 
 static void add_proto(struct world *world, struct rule *rule, uint8_t family)
 {
-	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_GRE,
-		IPPROTO_IGMP, IPPROTO_SCTP, IPPROTO_UDPLITE, IPPROTO_ESP };
-	uint8_t icmp = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6, proto = protos[random_below(&world->random, sizeof(protos))];
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP,
+		IPPROTO_ICMP, IPPROTO_GRE, IPPROTO_IGMP, IPPROTO_SCTP, IPPROTO_UDPLITE, IPPROTO_ESP };
+	uint8_t icmp = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	uint8_t proto = protos[random_below(&world->random, sizeof(protos))];
 	struct match *match = add(rule, MATCH_PROTO);
 
 	if (proto == IPPROTO_ICMP)
@@ -167,14 +171,16 @@ static void add_proto(struct world *world, struct rule *rule, uint8_t family)
 		add_ports(world, rule, proto == IPPROTO_TCP ? MATCH_TCP : MATCH_UDP);
 	if (proto == icmp && !one_of(world, 4))
 		add_icmp(world, rule, family);
-	if ((proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP || proto == IPPROTO_UDPLITE) && one_of(world, 3))
+	if ((proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP || proto == IPPROTO_UDPLITE) &&
+	    one_of(world, 3))
 		add_multiport(world, rule);
 }
 
 static void add_conntrack(struct world *world, struct rule *rule)
 {
-	static const uint16_t states[] = { CT_INVALID, CT_ESTABLISHED, CT_RELATED, CT_NEW, CT_SNAT, CT_DNAT, CT_UNTRACKED,
-		CT_ESTABLISHED | CT_RELATED, CT_NEW | CT_ESTABLISHED, CT_DNAT | CT_INVALID, CT_INVALID | CT_UNTRACKED };
+	static const uint16_t states[] = { CT_INVALID, CT_ESTABLISHED, CT_RELATED, CT_NEW, CT_SNAT, CT_DNAT,
+		CT_UNTRACKED, CT_ESTABLISHED | CT_RELATED, CT_NEW | CT_ESTABLISHED, CT_DNAT | CT_INVALID,
+		CT_INVALID | CT_UNTRACKED };
 	struct match *match = add(rule, MATCH_CONNTRACK);
 	uint16_t flags = 0;
 
@@ -185,8 +191,8 @@ static void add_conntrack(struct world *world, struct rule *rule)
 		flags |= one_of(world, 4) ? CONNTRACK_DIRECTION : 0;
 	} while (!flags);
 	match->u.conntrack.flags = flags;
-	match->u.conntrack.invert = flags & (uint16_t)random_next(&world->random) & (uint16_t)random_next(&world->random) &
-				    (uint16_t)~CONNTRACK_DIRECTION;
+	match->u.conntrack.invert = flags & (uint16_t)random_next(&world->random) &
+				    (uint16_t)random_next(&world->random) & (uint16_t)~CONNTRACK_DIRECTION;
 	if (flags & CONNTRACK_STATE)
 		match->u.conntrack.states = states[random_below(&world->random, sizeof(states) / sizeof(*states))];
 	if (flags & CONNTRACK_STATUS)
@@ -202,8 +208,8 @@ static void add_set(struct world *world, struct rule *rule, bool six)
 
 	if (one_of(world, 10))
 		six = !six; /* of the other family: matches nothing */
-	snprintf(match->u.set.name, sizeof(match->u.set.name), "%s%s", set_names[random_below(&world->random, SETS_MAX)],
-		 six ? "6" : "");
+	snprintf(match->u.set.name, sizeof(match->u.set.name), "%s%s",
+		 set_names[random_below(&world->random, SETS_MAX)], six ? "6" : "");
 	match->u.set.dim = world->opaque && one_of(world, 4) ? 2 : 1; /* 2: cannot be told */
 	match->u.set.src = !one_of(world, 6);
 	match->inverted = one_of(world, 4);
@@ -214,14 +220,15 @@ static bool asks(const struct rule *rule)
 	size_t n = 0;
 
 	for (size_t i = 0; i < rule->n_matches; i++)
-		n += rule->matches[i].kind != MATCH_COMMENT && !(rule->matches[i].inverted && rule->matches[i].kind != MATCH_SET);
+		n += rule->matches[i].kind != MATCH_COMMENT &&
+			!(rule->matches[i].inverted && rule->matches[i].kind != MATCH_SET);
 	return n >= 2;
 }
 
 static void draw_target(struct world *world, struct rule *rule, const char *jump)
 {
-	static const enum target_kind kinds[] = { TARGET_NONE, TARGET_ACCEPT, TARGET_ACCEPT, TARGET_ACCEPT, TARGET_DROP, TARGET_DROP,
-		TARGET_RETURN, TARGET_JUMP, TARGET_JUMP, TARGET_GOTO, TARGET_NFLOG };
+	static const enum target_kind kinds[] = { TARGET_NONE, TARGET_ACCEPT, TARGET_ACCEPT, TARGET_ACCEPT,
+		TARGET_DROP, TARGET_DROP, TARGET_RETURN, TARGET_JUMP, TARGET_JUMP, TARGET_GOTO, TARGET_NFLOG };
 	enum target_kind kind = kinds[random_below(&world->random, sizeof(kinds) / sizeof(*kinds))];
 
 	if ((kind == TARGET_JUMP || kind == TARGET_GOTO) && !jump)
@@ -265,8 +272,8 @@ static void draw_rule(struct world *world, struct rule *rule, uint8_t family, bo
 	draw_target(world, rule, jump);
 }
 
-static void put_rule(struct world *world, const struct codec_sets *sets, uint8_t family, bool forward, const char *chain,
-		     const char *jump)
+static void put_rule(struct world *world, const struct codec_sets *sets, uint8_t family, bool forward,
+		     const char *chain, const char *jump)
 {
 	struct nftnl_rule *nft;
 	struct rule rule;
@@ -287,7 +294,8 @@ static void put_rule(struct world *world, const struct codec_sets *sets, uint8_t
 void foreign_front(struct world *world, const struct codec_sets *sets)
 {
 	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
-	struct base input = { NF_INET_LOCAL_IN, 0, "filter", NF_ACCEPT }, forward = { NF_INET_FORWARD, 0, "filter", NF_ACCEPT };
+	struct base input = { NF_INET_LOCAL_IN, 0, "filter", NF_ACCEPT };
+	struct base forward = { NF_INET_FORWARD, 0, "filter", NF_ACCEPT };
 
 	for (int f = 0; f < 2; f++) {
 		batch_table(families[f], "filter");
@@ -300,9 +308,11 @@ void foreign_front(struct world *world, const struct codec_sets *sets)
 				put_rule(world, sets, families[f], one_of(world, 2), chain_names[i],
 					 i + 1 < CHAINS ? chain_names[i + 1] : NULL);
 		for (unsigned n = random_below(&world->random, 5); n > 0; n--)
-			put_rule(world, sets, families[f], false, "INPUT", chain_names[random_below(&world->random, CHAINS)]);
+			put_rule(world, sets, families[f], false, "INPUT",
+				 chain_names[random_below(&world->random, CHAINS)]);
 		for (unsigned n = random_below(&world->random, 5); n > 0; n--)
-			put_rule(world, sets, families[f], true, "FORWARD", chain_names[random_below(&world->random, CHAINS)]);
+			put_rule(world, sets, families[f], true, "FORWARD",
+				 chain_names[random_below(&world->random, CHAINS)]);
 	}
 }
 

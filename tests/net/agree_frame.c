@@ -173,7 +173,8 @@ size_t frame_build(const struct spec *spec, uint8_t ret[static FRAME_MAX])
 size_t frame_fragment(const uint8_t *whole, size_t len, bool second, uint8_t ret[static FRAME_MAX])
 {
 	bool ip4 = whole[0] >> 4 == 4;
-	size_t head = ip4 ? 20 : 40, from = second ? PART : 0, n = second ? len - head - PART : PART, extra = ip4 ? 0 : 8;
+	size_t head = ip4 ? 20 : 40, from = second ? PART : 0, n = second ? len - head - PART : PART;
+	size_t extra = ip4 ? 0 : 8;
 
 	memcpy(ret, whole, head);
 	memcpy(ret + head + extra, whole + head + from, n);

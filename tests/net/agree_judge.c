@@ -17,10 +17,10 @@
 #define SHOWN_MAX 10   /* false answers that are printed */
 #define AROUND 3       /* rules before and behind the one that decides */
 
-const char *const breakage_names[BREAKAGES] = { "nothing", "sets", "ports", "states", "direction", "expected", "published", "ifaces",
-	"hops", "untracked" };
-static const char *const state_names[STATES] = { "new", "established", "reply", "related", "related reply", "invalid", "untracked",
-	"expected", "dnat" };
+const char *const breakage_names[BREAKAGES] = { "nothing", "sets", "ports", "states", "direction", "expected",
+	"published", "ifaces", "hops", "untracked" };
+static const char *const state_names[STATES] = { "new", "established", "reply", "related", "related reply", "invalid",
+	"untracked", "expected", "dnat" };
 static unsigned shown;
 
 struct asking {
@@ -90,19 +90,23 @@ static void print_packet(const struct judge *judge, const struct spec *spec, con
 
 	addr_format(&packet->src, src);
 	addr_format(&packet->dst, dst);
-	printf("policy %u, \"%s\"%s%s%s%s: hook %u iif %s oif %s\n  %s -> %s proto %u ports %u %u flags %02x icmp %u/%u hop %u\n"
-	       "  ct state %03x status %02x %s origdst %u\n", judge->policy, spec->recipe, spec->fragment ? ", fragments" : "",
-	       spec->extension ? ", extension" : "", spec->spoilt ? ", wrong checksum" : "", spec->error ? ", an error" : "",
-	       packet->hook, packet->iif, packet->oif, src, dst, packet->proto, packet->sport, packet->dport, packet->tcp_flags,
-	       packet->icmp_type, packet->icmp_code, packet->hop_limit, packet->ct_state, packet->ct_status,
+	printf("  policy %u, recipe \"%s\"%s%s%s%s\n", judge->policy, spec->recipe, spec->fragment ? ", fragments" : "",
+	       spec->extension ? ", extension" : "", spec->spoilt ? ", wrong checksum" : "",
+	       spec->error ? ", an error" : "");
+	printf("  hook %u iif %s oif %s %s -> %s proto %u ports %u %u flags %02x icmp %u/%u hop %u\n", packet->hook,
+	       packet->iif, packet->oif, src, dst, packet->proto, packet->sport, packet->dport, packet->tcp_flags,
+	       packet->icmp_type, packet->icmp_code, packet->hop_limit);
+	printf("  ct state %03x status %02x %s, port before DNAT %u\n", packet->ct_state, packet->ct_status,
 	       packet->ct_reply ? "reply" : "original", packet->ct_origdst_port);
 }
 
-static void print_false(const struct judge *judge, const struct spec *spec, const struct seen *seen, const struct verdict_way *way)
+static void print_false(const struct judge *judge, const struct spec *spec, const struct seen *seen,
+			const struct verdict_way *way)
 {
 	if (judge->quiet || shown++ >= SHOWN_MAX)
 		return;
-	printf("FALSE: verdict() says %s, the kernel %s it\n", verdict_name(way->verdict), seen->survived ? "accepted" : "dropped");
+	printf("FALSE: verdict() says %s, the kernel %s it\n", verdict_name(way->verdict),
+	       seen->survived ? "accepted" : "dropped");
 	print_packet(judge, spec, &seen->packet);
 	for (size_t i = 0; i < way->n_steps; i++)
 		print_rule(&way->steps[i], way->steps[i].rule, way->steps[i].certain ? "step" : "step?");
@@ -216,13 +220,14 @@ bool tally_report(const struct tally *tally, bool whole)
 {
 	bool fine = true, shares = true, states = true;
 
-	printf("%-14s %8s %9s %9s %12s %14s %12s\n", "", "packets", "accepted", "dropped", "cannot tell", "false accepts",
-	       "false drops");
+	printf("%-14s %8s %9s %9s %12s %14s %12s\n", "", "packets", "accepted", "dropped", "cannot tell",
+	       "false accepts", "false drops");
 	for (int i = 0; i < 4; i++) {
 		const struct count *count = &tally->classes[i / 2][i % 2];
 
-		printf("%-8s %-5s %8u %9u %9u %12u %14u %12u\n", i / 2 ? "FORWARD" : "INPUT", i % 2 ? "IPv6" : "IPv4", count->packets,
-		       count->accepted, count->dropped, count->unknown, count->false_accepts, count->false_drops);
+		printf("%-8s %-5s %8u %9u %9u %12u %14u %12u\n", i / 2 ? "FORWARD" : "INPUT", i % 2 ? "IPv6" : "IPv4",
+		       count->packets, count->accepted, count->dropped, count->unknown,
+		       count->false_accepts, count->false_drops);
 		shares = shares && count->packets && count->accepted * 100 >= count->packets * SHARE_MIN &&
 			 count->dropped * 100 >= count->packets * SHARE_MIN;
 	}

@@ -21,8 +21,8 @@ enum breakage {
 };
 extern const char *const breakage_names[BREAKAGES];
 
-enum { STATE_NEW, STATE_ESTABLISHED, STATE_REPLY, STATE_RELATED, STATE_RELATED_REPLY, STATE_INVALID, STATE_UNTRACKED, STATE_EXPECTED,
-       STATE_DNAT, STATES };
+enum { STATE_NEW, STATE_ESTABLISHED, STATE_REPLY, STATE_RELATED, STATE_RELATED_REPLY, STATE_INVALID, STATE_UNTRACKED,
+       STATE_EXPECTED, STATE_DNAT, STATES };
 
 struct count {
 	unsigned packets, accepted, dropped; /* by the kernel */

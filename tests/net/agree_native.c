@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rules of others as nft writes them: native expressions, in the shapes that it chooses (joined fields, short payloads for
- * whole bytes, ranges, masks), in the tables of iptables and in one of family inet.
+ * Rules of others as nft writes them: native expressions, in the shapes that it chooses (joined fields, short payloads
+ * for whole bytes, ranges, masks), in the tables of iptables and in one of family inet.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -49,7 +49,8 @@ static void match_addr(struct world *world, struct nftnl_rule *rule, uint8_t fam
 {
 	uint32_t len = addr_bits(family) / 8, at = (family == AF_INET ? 12 : 8) + (dst ? len : 0);
 	struct addr addr = dst ? draw_local(world, family) : draw_source(world, family);
-	unsigned bits = one_of(world, 2) ? 1 + random_below(&world->random, len * 8) : len * 8 - random_below(&world->random, 9);
+	unsigned bits = one_of(world, 2) ? 1 + random_below(&world->random, len * 8) :
+			len * 8 - random_below(&world->random, 9);
 	struct cidr net = cidr_of(&addr, bits);
 	uint8_t mask[16];
 
@@ -71,7 +72,8 @@ static void match_addr(struct world *world, struct nftnl_rule *rule, uint8_t fam
 
 static void match_ports(struct world *world, struct nftnl_rule *rule)
 {
-	uint16_t a = draw_port(world), b = draw_port(world), lo = a < b ? a : b, hi = a < b ? b : a, ports[2] = { htons(lo), htons(hi) };
+	uint16_t a = draw_port(world), b = draw_port(world), lo = a < b ? a : b, hi = a < b ? b : a;
+	uint16_t ports[2] = { htons(lo), htons(hi) };
 	bool source = one_of(world, 3);
 	struct aim *aim = aim_now(world);
 	unsigned kind = random_below(&world->random, 5);
@@ -81,11 +83,12 @@ static void match_ports(struct world *world, struct nftnl_rule *rule)
 		aim->sport = (struct port_span){ lo, lo };
 		aim->dport = (struct port_span){ hi, hi };
 		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4);
-		expr_cmp(rule, NFT_CMP_EQ, ports, 4);
+		/* "not both": no match says that */
+		expr_cmp(rule, world->opaque ? equal(world, 3) : NFT_CMP_EQ, ports, 4);
 		return;
 	}
 	*(source ? &aim->has_sport : &aim->has_dport) = true;
-	*(source ? &aim->sport : &aim->dport) = kind == 0 || kind == 4 ? (struct port_span){ lo, lo } : (struct port_span){ lo, hi };
+	*(source ? &aim->sport : &aim->dport) = (struct port_span){ lo, kind == 0 || kind == 4 ? lo : hi };
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, source ? 0 : 2, 2);
 	if (kind == 0)
 		expr_cmp(rule, equal(world, 3), ports, 2);
@@ -127,7 +130,8 @@ static void match_icmp(struct world *world, struct nftnl_rule *rule, uint8_t fam
 
 static void match_proto(struct world *world, struct nftnl_rule *rule, uint8_t family)
 {
-	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_GRE };
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP, IPPROTO_ICMP,
+		IPPROTO_GRE };
 	uint8_t proto = protos[random_below(&world->random, sizeof(protos))];
 
 	if (proto == IPPROTO_ICMP && family == AF_INET6)
@@ -281,12 +285,14 @@ void native_table(struct world *world)
 	batch_rule(native_rule(world, NFPROTO_INET, true, TABLE, "two", NULL), false);
 	for (unsigned i = 1 + random_below(&world->random, 4); i > 0; i--) {
 		bool forward = one_of(world, 2);
-		struct base base = { forward ? NF_INET_FORWARD : NF_INET_LOCAL_IN, priorities[random_below(&world->random, 8)],
+		struct base base = { forward ? NF_INET_FORWARD : NF_INET_LOCAL_IN,
+			priorities[random_below(&world->random, 8)],
 			"filter", one_of(world, 20) ? NF_DROP : NF_ACCEPT };
 
 		snprintf(name, sizeof(name), "base%u", i);
 		batch_chain(NFPROTO_INET, TABLE, name, &base);
 		for (unsigned n = 1 + random_below(&world->random, 3); n > 0; n--)
-			batch_rule(native_rule(world, NFPROTO_INET, forward, TABLE, name, one_of(world, 2) ? "one" : "two"), false);
+			batch_rule(native_rule(world, NFPROTO_INET, forward, TABLE, name,
+					       one_of(world, 2) ? "one" : "two"), false);
 	}
 }

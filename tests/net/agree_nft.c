@@ -163,7 +163,8 @@ int batch_commit(void)
 /* The TOS that frame_build() gives to packets that want to be UNTRACKED. */
 static void observe_untracked(void)
 {
-	static const uint8_t ip4 = NFPROTO_IPV4, ip6 = NFPROTO_IPV6, tos4 = 0x04, mask6[] = { 0x0f, 0xf0 }, tos6[] = { 0, 0x40 };
+	static const uint8_t ip4 = NFPROTO_IPV4, ip6 = NFPROTO_IPV6, tos4 = 0x04, mask6[] = { 0x0f, 0xf0 };
+	static const uint8_t tos6[] = { 0, 0x40 };
 	struct nftnl_rule *rule = expr_rule(NFPROTO_INET, TABLE, "raw");
 
 	expr_meta(rule, NFT_META_NFPROTO);

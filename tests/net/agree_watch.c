@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What netfilter saw and what it let through: NFLOG, group of our own table. What conntrack thinks of a packet is brought in its mark.
+ * What netfilter saw and what it let through: NFLOG, group of our own table. What conntrack thinks of a packet is
+ * brought in its mark.
  */
 #include <errno.h>
 #include <poll.h>

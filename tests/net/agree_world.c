@@ -45,10 +45,10 @@ static bool is_in(const struct addr *addr, const char *net, unsigned len)
 bool addr_is_source(const struct addr *addr)
 {
 	if (addr->family == AF_INET)
-		return addr->bytes[0] != 0 && addr->bytes[0] != 127 && addr->bytes[0] < 224 && !is_in(addr, LOCAL4, 24) &&
-		       !is_in(addr, "192.0.2.0", 24) && !is_in(addr, "10.0.3.0", 24);
-	return addr->bytes[0] != 0 && addr->bytes[0] != 0xff && !is_in(addr, "fe80::", 10) && !is_in(addr, LOCAL6, 64) &&
-	       !is_in(addr, "2001:db8::", 46); /* 0 to 3 */
+		return addr->bytes[0] != 0 && addr->bytes[0] != 127 && addr->bytes[0] < 224 &&
+		       !is_in(addr, LOCAL4, 24) && !is_in(addr, "192.0.2.0", 24) && !is_in(addr, "10.0.3.0", 24);
+	return addr->bytes[0] != 0 && addr->bytes[0] != 0xff && !is_in(addr, "fe80::", 10) &&
+	       !is_in(addr, LOCAL6, 64) && !is_in(addr, "2001:db8::", 46); /* 0 to 3 */
 }
 
 struct addr random_addr(uint64_t *state, uint8_t family)
@@ -139,8 +139,10 @@ static void draw_list_ports(struct world *world, struct list *list)
 		struct port_span span = random_span(&world->random);
 
 		if (random_bool(&world->random)) /* narrow ones */
-			span.hi = span.lo < UINT16_MAX - 3 ? (uint16_t)(span.lo + random_below(&world->random, 3)) : span.lo;
-		list->ports[i] = (struct list_port){ random_bool(&world->random) ? IPPROTO_TCP : IPPROTO_UDP, span.lo, span.hi };
+			span.hi = (uint16_t)(span.lo + (span.lo < UINT16_MAX - 3) * random_below(&world->random, 3));
+		list->ports[i].proto = random_bool(&world->random) ? IPPROTO_TCP : IPPROTO_UDP;
+		list->ports[i].lo = span.lo;
+		list->ports[i].hi = span.hi;
 		world_add_port(world, span.lo);
 		world_add_port(world, span.hi);
 	}
@@ -151,7 +153,8 @@ static struct cidr draw_destination(struct world *world)
 	static const char *const nets[] = { LOCAL4, GUESTS4, LOCAL6, GUESTS6 };
 	unsigned which = random_below(&world->random, 4);
 	struct addr addr = addr_of(nets[which]);
-	unsigned bits = addr_bits(addr.family), len = (which < 2 ? LOCAL_LEN4 : LOCAL_LEN6) + random_below(&world->random, 9);
+	unsigned bits = addr_bits(addr.family);
+	unsigned len = (which < 2 ? LOCAL_LEN4 : LOCAL_LEN6) + random_below(&world->random, 9);
 
 	addr.bytes[bits / 8 - 1] = (uint8_t)random_next(&world->random);
 	return cidr_of(&addr, len);
@@ -183,7 +186,8 @@ static void draw_policy(struct world *world, struct policy *policy)
 		if (random_below(&world->random, 3) == 0)
 			list->destination = draw_destination(world);
 		if (random_below(&world->random, 3) == 0)
-			snprintf(list->interface, sizeof(list->interface), "%s", iface_names[random_below(&world->random, N_IFACES)]);
+			snprintf(list->interface, sizeof(list->interface), "%s",
+				 iface_names[random_below(&world->random, N_IFACES)]);
 	}
 }
 
@@ -211,7 +215,9 @@ void world_draw(struct world *world)
 
 const struct policy *world_policy(const struct world *world)
 {
-	return world->has_candidate && (world->gate_open || !world->has_confirmed) ? &world->candidate : &world->confirmed;
+	if (world->has_candidate && (world->gate_open || !world->has_confirmed))
+		return &world->candidate;
+	return &world->confirmed;
 }
 
 void world_create_sets(struct sets *sets)

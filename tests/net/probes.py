@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real packets for every line of the baseline: such as only that line lets in (or drops), and their neighbours that must
-meet another one. The policy: ssh-ports = 22 2222, trust = guest0, the friend on the whitelist."""
+"""Real packets for every line of the baseline: such as only that line lets in (or drops), and their neighbours that
+must meet another one. The policy: ssh-ports = 22 2222, trust = guest0, the friend on the whitelist."""
 import ipaddress
 from typing import Callable, NamedTuple
 
@@ -43,7 +43,8 @@ def icmp(family, type, hop_limit=None):
     """The line for an ICMP type as iptables-save prints it."""
     if family == 4:
         return '-p icmp -m icmp --icmp-type %s -j ACCEPT' % type
-    return '-p ipv6-icmp -m icmp6 --icmpv6-type %s%s -j ACCEPT' % (type, ' -m hl --hl-eq %d' % hop_limit if hop_limit else '')
+    near = ' -m hl --hl-eq %d' % hop_limit if hop_limit else ''
+    return '-p ipv6-icmp -m icmp6 --icmpv6-type %s%s -j ACCEPT' % (type, near)
 
 
 def input_probes(w):
@@ -169,7 +170,8 @@ def only_v6(w):
 def redirect(w, options, src='fe80::30', ttl=255, **fields):
     """To go to the stranger by way of fe80::30."""
     to = b''.join(ipaddress.IPv6Address(addr).packed for addr in ('fe80::30', w.addr('stranger')))
-    return lambda: w.put('stranger', 'icmp', type=137, src=src, ttl=ttl, rest=b'\0\0\0\0', payload=to + options, **fields)
+    fields.update(src=src, ttl=ttl, rest=b'\0\0\0\0', payload=to + options)
+    return lambda: w.put('stranger', 'icmp', type=137, **fields)
 
 
 def forward_probes(w):
@@ -234,7 +236,7 @@ def member(w, verb, name):
 
 
 def established(w, keep=False):
-    """The next datagram of a flow from outside that the host has answered; its source was listed, and is (@keep) or is not."""
+    """The next datagram of a flow from outside that the host has answered. Its source was listed, and is: @keep."""
     name, port = 'friend' if keep else 'operator', next(w.ports)
     if not keep:
         member(w, 'add', name)
@@ -261,7 +263,8 @@ def guest_error(w, kind, other=False):
 
 def guest_asks(w, dport, payload=b'a question'):
     port = next(w.ports)
-    w.passed_on('guest', w.put('guest', 'udp', dst=w.addr('stranger'), sport=port, dport=dport, payload=payload), dport, 'stranger')
+    question = w.put('guest', 'udp', dst=w.addr('stranger'), sport=port, dport=dport, payload=payload)
+    w.passed_on('guest', question, dport, 'stranger')
     return port
 
 

@@ -173,7 +173,8 @@ def test_sets():
         fwd.ctl('allow', '192.0.2.1', '192.0.2.2', check=0)
         assert told(fwd) == {}, told(fwd)
         ipset(bed, 'destroy', 'whitelist')
-        assert told(fwd) == {'ipsets': ['whitelist: the set is missing in the kernel, with 2 entries of the file']}, told(fwd)
+        want = 'whitelist: the set is missing in the kernel, with 2 entries of the file'
+        assert told(fwd) == {'ipsets': [want]}, told(fwd)
         ipset(bed, 'create', 'whitelist', 'hash:ip,port')
         ipset(bed, 'add', 'whitelist', '192.0.2.1,80')
         assert told(fwd) == {'ipsets': ['whitelist: a set of another make has the name']}, told(fwd)
@@ -196,7 +197,7 @@ def test_at_most_a_hundred_lines():
 
 
 def test_exceptions_are_not_written_as_openings():
-    """An entry that excepts (nomatch) lacks in the file: as a plain entry it would let in whom it keeps out."""
+    """What excepts (nomatch) stays out of the file: as a plain entry it would let in whom it keeps out."""
     with Bed() as bed, Fwd(bed, conf=CONF) as fwd:
         bed.serve('host', 8080)
         enabled(fwd)
@@ -209,6 +210,21 @@ def test_exceptions_are_not_written_as_openings():
         fwd.syslog.wait('1 entries that the file cannot hold')
         bed.expect('silent', 'friend', bed.addr('host'), 8080)
         bed.expect('served', 'stranger', bed.addr('host'), 8080)
+
+
+def test_what_the_file_cannot_hold_stops_nothing():
+    """A comment of two lines would be two lines of the file."""
+    with Bed() as bed, Fwd(bed, conf=CONF) as fwd:
+        enabled(fwd)
+        fwd.ctl('allow', '192.0.2.1', check=0)
+        fwd.stop()
+        ipset(bed, 'add', 'whitelist', '192.0.2.2', 'comment', 'x\nadd whitelist 192.0.2.3')
+        ipset(bed, 'del', 'whitelist', '192.0.2.1')
+        fwd.start()
+        fwd.syslog.wait('1 entries that the file cannot hold')
+        assert told(fwd) == {'ipsets': ['whitelist 192.0.2.2: only in the kernel']}, told(fwd)
+        assert fwd.ctl('status', json=True, check=0)[1]['result']['state'] == 'on'
+        assert '192.0.2.3' not in fwd.ipsets(), fwd.ipsets()
 
 
 def test_all_kinds_together():

@@ -45,12 +45,12 @@ class Flood:
     def account(self):
         return self.tell('report')
 
-    def until(self, condition, within=20.0):
-        """The first account for which @condition holds of every way."""
+    def until(self, condition, ways=WAYS, within=20.0):
+        """The first account for which @condition holds of each of @ways."""
         deadline = time.monotonic() + within
         while True:
             account = self.account()
-            if all(condition(way) for way in account['ways'].values()):
+            if all(condition(account['ways'][name]) for name in ways):
                 return account
             assert time.monotonic() < deadline, account
 
@@ -140,7 +140,7 @@ class Changes:
 
     def switches(self):
         """Policies, there and back."""
-        for _ in range(3):
+        for _ in range(2):
             self.enable()
             self.disable()
 
@@ -159,6 +159,13 @@ class Changes:
         self.reload('22 2200', 0)
         self.reload('22', 4)
         self.ask('confirm')
+
+    def reloads_given_up(self):
+        """Trials cost no disk: most of the 500 are theirs, so that a slow one does not make this slow."""
+        for ports in '2200', '2201', '2200', '2202':
+            self.reload(ports, 4)
+            self.ask('rollback')
+        self.fwd.write_conf(CONF % '22')
 
     def networks(self):
         """Other networks, of other lengths than the flood's, so that the sets change their shape, too. The flood's own are
@@ -212,10 +219,11 @@ def test_changes():
                 changes.begun_and_given_up()
                 changes.switches()
                 changes.enable()
-                for _ in range(5):
+                for _ in range(2):
                     changes.reloads()
                     changes.networks()
-                changes.beside()
+                    changes.reloads_given_up()
+                    changes.beside()
                 changes.policies()
                 changes.restart()
                 changes.disable()
@@ -245,14 +253,13 @@ def test_it_sees_a_loss_and_a_leak():
         for tool, family in ('iptables', 4), ('ip6tables', 6):
             before = flood.account()['ways']
             changes.foreign(tool, '-F', 'FWD-INPUT')
+            flood.until(lambda way: way['lost'] > 0, ['input%d' % family])
             changes.restart()
             after = flood.account()['ways']
-            assert after['input%d' % family]['lost'] > 0, after
             assert [w for w in WAYS if after[w]['lost'] > before[w]['lost']] == ['input%d' % family], (before, after)
             changes.foreign(tool, '-I', 'FORWARD', '-j', 'ACCEPT')
+            after = flood.until(lambda way: way['through'] > 0, ['forward%d' % family])['ways']
             changes.foreign(tool, '-D', 'FORWARD', '1')
-            after = flood.account()['ways']
-            assert after['forward%d' % family]['through'] > 0, after
         assert [w for w in WAYS if after[w]['through']] and not after['input4']['through'] and not after['input6']['through'], after
         lost = {w: after[w]['lost'] for w in WAYS}
         after = flood.until(lambda way: way['sent'] > 3000)['ways']

@@ -333,6 +333,7 @@ def test_what_must_not_move_stays_behind_and_is_told():
             bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'), quiet=0.3)
             assert status(fwd)['stranger'] == {'v4': 'drop', 'v6': 'drop'}
             text = told(fwd)
+            assert len(text.split('\n')) == len(lines) and differences(fwd) == [], text
             for family, line in lines.items():
                 inputs = rules_of_input(bed, family)
                 assert inputs[0] == '-A INPUT -j FWD-INPUT' and inputs[1].startswith(line), (line, inputs)
@@ -340,6 +341,57 @@ def test_what_must_not_move_stays_behind_and_is_told():
             for family, line in lines.items():
                 iptables(bed, family, line.replace('-A ', '-D '))
         assert told(fwd) == '' and not [l for l in fwd.syslog.lines if 'last again' in l], fwd.syslog.lines
+
+
+def test_forwarding_behind_us():
+    """A guest's way out becomes effective, a way in for everybody does not."""
+    with Bed(guest=True) as bed, Fwd(bed) as fwd:
+        bed.serve('guest', PORT)
+        bed.serve('stranger', PORT)
+        enabled(fwd)
+        ways = [[(want, 'stranger', bed.addr('guest', f), PORT) for f in FAMILIES] for want in ('silent', 'served')]
+        out = [[(want, 'guest', bed.addr('stranger', f), PORT) for f in FAMILIES] for want in ('silent', 'served')]
+        bed.expect_all(*ways[0], *out[0])
+        for family in FAMILIES:
+            other = '192.0.2.99/32' if family == 4 else '2001:db8::99/128'
+            for line in ('FORWARD -i eth0 -j ACCEPT', 'FORWARD -i eth+ -j ACCEPT', 'FORWARD ! -s %s -j ACCEPT' % other,
+                         'FORWARD -p tcp -m multiport ! --dports 1,2 -j ACCEPT', 'FORWARD -j REJECT'):
+                iptables(bed, family, '-A ' + line)
+                bed.expect_all(*ways[0], *out[0], quiet=0.3)
+                assert 'a rule behind ours has no effect: -A %s' % line in told(fwd), told(fwd)
+                iptables(bed, family, '-D ' + line)
+        assert not [l for l in fwd.syslog.lines if 'last again' in l], fwd.syslog.lines
+        for family in FAMILIES:
+            seen = len(fwd.syslog.lines)
+            iptables(bed, family, '-A FORWARD -i guest0 -j ACCEPT')
+            moved(fwd, seen)
+        bed.expect_all(*ways[0], *out[1])
+
+
+def test_bans_come_and_go():
+    """What fail2ban does when it starts, bans, unbans and stops, with fwd on."""
+    with Bed() as bed, Fwd(bed) as fwd:
+        bed.serve('host', PORT)
+        enabled(fwd)
+        fwd.ctl('allow', *[bed.addr('friend', f) for f in FAMILIES], check=0)
+        friend = {f: bed.addr('friend', f) for f in FAMILIES}
+        reject = {4: 'icmp-port-unreachable', 6: 'icmp6-port-unreachable'}
+        for line in ('-N f2b-sshd', '-A f2b-sshd -j RETURN', '-I INPUT -p tcp -m multiport --dports 22,%d -j f2b-sshd' % PORT):
+            everywhere(bed, line)
+        bed.expect_all(*tcp(bed, 'served', 'friend'), *tcp(bed, 'silent', 'stranger'))
+        for family in FAMILIES:
+            iptables(bed, family, '-I f2b-sshd 1 -s %s -j REJECT --reject-with %s' % (friend[family], reject[family]))
+        bed.expect_all(*tcp(bed, 'refused', 'friend'), *tcp(bed, 'silent', 'stranger'))
+        answer = fwd.ctl('allow', friend[4], json=True, check=0)[1]
+        assert 'f2b-sshd' in answer['result']['entries'][0]['note'], answer  # open, it must not say
+        for family in FAMILIES:
+            iptables(bed, family, '-D f2b-sshd -s %s -j REJECT --reject-with %s' % (friend[family], reject[family]))
+        bed.expect_all(*tcp(bed, 'served', 'friend'))
+        for line in ('-D INPUT -p tcp -m multiport --dports 22,%d -j f2b-sshd' % PORT, '-F f2b-sshd', '-X f2b-sshd'):
+            everywhere(bed, line)
+        bed.expect_all(*tcp(bed, 'served', 'friend'), *tcp(bed, 'silent', 'stranger'))
+        assert told(fwd) == '' and differences(fwd) == []
+        assert not [l for l in fwd.syslog.lines if 'last again' in l], fwd.syslog.lines
 
 
 def saved_by_others(bed, fwd):
@@ -446,10 +498,13 @@ def test_a_flush_by_nft_and_a_rule_that_cannot_be_read():
         fwd.restart()
         bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'))
         # nobody but the kernel knows whom this lets in: then nobody says closed
-        everywhere(bed, '-I INPUT -p tcp -m recent --rcheck --name seen -j ACCEPT')
-        assert status(fwd)['stranger'] == {'v4': 'cannot tell', 'v6': 'cannot tell'}, status(fwd)
-        assert 'cannot tell whether it is closed: -A INPUT -p tcp' in told(fwd), told(fwd)
-        assert 'closed' not in fwd.ctl()[1].split('\n')[0], fwd.ctl()[1]
+        for proto in ('udp', 'tcp'):
+            rule = 'INPUT -p %s -m recent --rcheck --name seen -j ACCEPT' % proto
+            everywhere(bed, '-I ' + rule)
+            assert status(fwd)['stranger'] == {'v4': 'cannot tell', 'v6': 'cannot tell'}, status(fwd)
+            assert 'cannot tell whether it is closed: -A INPUT -p ' + proto in told(fwd), told(fwd)
+            assert 'closed' not in fwd.ctl()[1].split('\n')[0], fwd.ctl()[1]
+            everywhere(bed, '-D ' + rule)
         bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'))
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One packet at a time, and which line of the kernel's chains decided on it.
 
-Every namespace but the host is made mute: its kernel neither hears nor says anything, so that the host's chains see what the
-test puts on the wire and nothing else. The line that decided is the one whose counter grew; that a packet got past the
-filter is seen by a rule without a target in a chain that comes later (table security)."""
+Every namespace but the host is made mute: its kernel neither hears nor says anything, so that the host's chains see
+what the test puts on the wire and nothing else. The line that decided is the one whose counter grew; that a packet got
+past the filter is seen by a rule without a target in a chain that comes later (table security)."""
 import itertools
 import re
 import socket
@@ -32,11 +32,18 @@ class Wire:
         for name in bed.names[2:]:  # the host need not ask for them, and would get no answer
             mac = '02:00:00:00:01:02' if name == 'guest' else '02:00:00:00:00:%02x' % NUMBERS[name]
             device = 'guest0' if name == 'guest' else 'eth0'
-            bed.run('host', ['ip', 'neigh', 'replace', bed.addr(name, family), 'lladdr', mac, 'dev', device, 'nud', 'permanent'],
-                    check=True)
+            bed.run('host', ['ip', 'neigh', 'replace', bed.addr(name, family), 'lladdr', mac, 'dev', device,
+                             'nud', 'permanent'], check=True)
+        for fam in 4, 6:  # a datagram to the host's port 9 is heard, and not answered by an ICMP error
+            with bed.ns('host'):
+                self.sockets.append(socket.socket(socket.AF_INET if fam == 4 else socket.AF_INET6, socket.SOCK_DGRAM))
+            if fam == 6:
+                self.sockets[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self.sockets[-1].bind(('', 9))
         self.restore('*security\n-A INPUT\n-A FORWARD\nCOMMIT\n')
-        self.helper = self.restore('*raw\n-A OUTPUT -p udp --dport 69 -j CT --helper tftp\n'
-                                   '-A PREROUTING -p udp --dport 69 -j CT --helper tftp\nCOMMIT\n', check=False).returncode == 0
+        helper = '*raw\n-A OUTPUT -p udp --dport 69 -j CT --helper tftp\n' \
+                 '-A PREROUTING -p udp --dport 69 -j CT --helper tftp\nCOMMIT\n'
+        self.helper = self.restore(helper, check=False).returncode == 0
         if family == 4:  # else no forged 127.0.0.1 would come as far as to the firewall
             bed.sysctl('host', {'ipv4/conf/eth0/route_localnet': 1, 'ipv4/conf/all/accept_local': 1,
                                 'ipv4/conf/eth0/accept_local': 1})
@@ -59,10 +66,9 @@ class Wire:
         """Commands of iptables, in one transaction."""
         self.restore('*filter\n%s\nCOMMIT\n' % '\n'.join(commands))
 
-    def swap(self, chain, a, b):
-        """Of the lines at @a and @b, counted from 0, each takes the other's place."""
-        lines = self.lines(chain)
-        self.edit('-R %s %d %s' % (chain, a + 1, lines[b]), '-R %s %d %s' % (chain, b + 1, lines[a]))
+    def replace(self, chain, lines):
+        """@lines: number, from 0, to what shall stand there."""
+        self.edit(*['-R %s %d %s' % (chain, at + 1, line) for at, line in lines.items()])
 
     def ipset(self, *argv):
         self.bed.root('host', ['ipset', *argv])
@@ -102,7 +108,7 @@ class Wire:
     # ---- packets
 
     def put(self, name, proto, src=None, dst=None, spoil=False, payload=b'', **fields):
-        """What puts one packet on the wire of @name. From a port of its own, unless told otherwise; @spoil: with a wrong
+        """What puts one packet on the wire of @name, from a port of its own unless told otherwise. @spoil: with a wrong
         checksum, which conntrack calls INVALID."""
         if proto == 'icmp' and self.family == 6:
             proto = 'icmp6'
@@ -121,11 +127,17 @@ class Wire:
         type, code = kind[self.family == 6]
         return self.put(name, 'icmp', type=type, code=code, rest=b'\0\0\5\0', payload=quoted, **fields)
 
-    def ask(self, name, port, payload=b'a question'):
-        """A datagram of the host's own to @name. Its source port."""
+    def connected(self, name, port):
+        """A UDP socket of the host."""
         sock = self.bed.socket('host', self.addr(name), 'udp')
         self.sockets.append(sock)
-        sock.sendto(payload, (self.addr(name), port))
+        sock.connect((self.addr(name), port))
+        return sock
+
+    def ask(self, name, port, payload=b'a question'):
+        """A datagram of the host's own to @name. Its source port."""
+        sock = self.connected(name, port)
+        sock.send(payload)
         return sock.getsockname()[1]
 
     def to_itself(self):
