@@ -481,7 +481,8 @@ def test_changes_by_hand_are_told_and_repaired():
         by_hand(bed, fwd, ['-F FWD-INPUT', '-P INPUT ACCEPT'], [drop, policy], 'accept')
         by_hand(bed, fwd, ['-P INPUT ACCEPT', '-D INPUT -j FWD-INPUT'], [jump, policy], 'accept')
         by_hand(bed, fwd, ['-I FWD-INPUT -j ACCEPT'], ['- -A FWD-INPUT -j ACCEPT'], 'accept')
-        by_hand(bed, fwd, ['-D FWD-INPUT -j DROP', '-A FWD-INPUT -p tcp -j ACCEPT'], ['- -A FWD-INPUT -p tcp -j ACCEPT'], 'accept')
+        by_hand(bed, fwd, ['-D FWD-INPUT -j DROP', '-A FWD-INPUT -p tcp -j ACCEPT'], ['- -A FWD-INPUT -p tcp -j ACCEPT'],
+                'accept')
         by_hand(bed, fwd, ['-P INPUT ACCEPT', '-F', '-X'], [drop, jump, '+ -A FORWARD -j FWD-FORWARD'], 'accept')
 
 
@@ -536,8 +537,8 @@ def test_a_whitelist_made_by_hand_is_refused_with_a_remedy():
         iptables(bed, 4, '-I INPUT -p tcp --dport %d -m set ! --match-set whitelist src -j DROP' % PORT)
         before = bed.root('host', ['ipset', 'save']).stdout
         fwd.start()
-        for args in (['enable'], ['allow', '192.0.2.77'], ['allow', '192.0.2.77', '--for', '1h', '--comment', 'x'], ['enable', '--force'],
-                     ['enable', '--dry-run'], ['remove', bed.addr('friend')], ['allow', '2001:db8::77']):
+        for args in (['enable'], ['allow', '192.0.2.77'], ['allow', '192.0.2.77', '--for', '1h', '--comment', 'x'],
+                     ['enable', '--force'], ['enable', '--dry-run'], ['remove', bed.addr('friend')], ['allow', '2001:db8::77']):
             code, answer, _ = fwd.ctl(*args, json=True)
             assert code == 1 and not answer['changed'], (args, answer)
             text = '%s (%s)' % (answer['error']['text'], answer['error'].get('hint'))
