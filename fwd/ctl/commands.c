@@ -41,7 +41,7 @@ const struct command command_table[] = {
 	  "allow", DRY | OPT_BIT(OPT_FOR) | OPT_BIT(OPT_COMMENT) | OPT_BIT(OPT_WIDE), 1, WORDS_MAX, run_networks,
 		show_allow },
 	{ "remove", "close", "NET|A-B|me|any ...", "take networks off the whitelist",
-	  "remove", DRY, 1, WORDS_MAX, run_networks, show_remove },
+	  "remove", ON_TRIAL, 1, WORDS_MAX, run_networks, show_remove },
 	{ "enable", "firewall", "", "close the host, on trial until confirmed",
 	  "enable", ON_TRIAL, 0, 0, run_simple, show_trial },
 	{ "disable", "firewall", "", "take the firewall down",

@@ -73,24 +73,6 @@ void show_allow(const struct ctl *ctl, const struct answer *answer)
 	}
 }
 
-void show_remove(const struct ctl *ctl, const struct answer *answer)
-{
-	const json_t *entries = json_object_get(answer_result(answer), "entries");
-	int width = widest(entries);
-	size_t i;
-	json_t *item;
-
-	json_array_foreach(entries, i, item) {
-		const char *still = json_text(item, "still");
-		char words[256];
-
-		snprintf(words, sizeof(words), "%s%s%s", strcmp(json_text(item, "was"), "absent") == 0 ?
-			 "was not there" : "removed",
-			 *still ? ", but still " : "", still);
-		entry_line(ctl, item, width, words, json_text(item, "note"));
-	}
-}
-
 void show_trial(const struct ctl *ctl, const struct answer *answer)
 {
 	const json_t *trial = json_object_get(answer_result(answer), "trial");
@@ -104,13 +86,36 @@ void show_trial(const struct ctl *ctl, const struct answer *answer)
 	duration_format((uint64_t)json_number(trial, "left"), left);
 	printf("%sOn trial%s: %s.\n", paint(ctl, PAINT_WARN), paint_end(ctl),
 	       strcmp(json_text(trial, "what"), "enable") == 0 ? "the firewall, as fwd.conf wants it" :
-	       strcmp(json_text(trial, "what"), "disable") == 0 ? "no firewall" : "the changed fwd.conf");
+	       strcmp(json_text(trial, "what"), "disable") == 0 ? "no firewall" :
+	       strcmp(json_text(trial, "what"), "remove") == 0 ? "the removal, for it cuts a login" : "the changed fwd.conf");
 	snprintf(words, sizeof(words), "Without a confirm within %s %s: the kernel sees to that, even if fwd dies.",
 		 left,
 		 strcmp(json_text(trial, "back_to"), "off") == 0 ? "everything is as before, without the firewall" :
 		 "the rules that were confirmed are back");
 	text_fill(ctl, stdout, "", "", words);
 	printf("\nIf this login still answers, keep it:\n\n    fwctl confirm\n");
+}
+
+void show_remove(const struct ctl *ctl, const struct answer *answer)
+{
+	const json_t *entries = json_object_get(answer_result(answer), "entries");
+	bool trial = json_is_object(json_object_get(answer_result(answer), "trial"));
+	int width = widest(entries);
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(entries, i, item) {
+		const char *still = json_text(item, "still");
+		char words[256];
+
+		snprintf(words, sizeof(words), "%s%s%s", strcmp(json_text(item, "was"), "absent") == 0 ?
+			 "was not there" : trial ? "removed, on trial" : "removed",
+			 *still ? ", but still " : "", still);
+		entry_line(ctl, item, width, words, json_text(item, "note"));
+	}	if (trial) {
+		putchar('\n');
+		show_trial(ctl, answer);
+	}
 }
 
 void show_wait(const struct ctl *ctl, const struct answer *answer)

@@ -11,12 +11,13 @@
 
 #include "fwd/daemon/entries_internal.h"
 #include "fwd/daemon/log.h"
+#include "fwd/daemon/removal.h"
 #include "fwd/daemon/upkeep.h"
 
 #define WIDE_V4 16 /* shorter prefixes need --wide: a mistyped 1.2.3.4/3 opens an eighth of the internet */
 #define WIDE_V6 32
 
-static const struct list *find_list(const struct policy *policy, const char *name, size_t *index)
+const struct list *entries_find_list(const struct policy *policy, const char *name, size_t *index)
 {
 	for (size_t i = 0; i < policy->n_lists; i++) {
 		if (strcmp(policy->lists[i].name, name) == 0) {
@@ -52,13 +53,13 @@ int entries_journal_sync(struct firewall *firewall, const struct policy *policy,
 	return r;
 }
 
-/* One question instead of one for each prefix length: a test of a host tells whether anything covers it. */
-static bool maybe_covered(struct firewall *firewall, const char *set, const struct cidr *net)
+/* A test of a host tells whether anything covers it. */
+bool entries_maybe_covered(struct firewall *firewall, const char *set, const struct cidr *net)
 {
 	return net->len < addr_bits(net->addr.family) || sets_test(firewall->sets, set, net) > 0;
 }
 
-static bool covered_by(struct firewall *firewall, const char *set, const struct cidr *net, struct cidr *ret)
+bool entries_covered_by(struct firewall *firewall, const char *set, const struct cidr *net, struct cidr *ret)
 {
 	for (unsigned len = net->len; len-- > 1;) {
 		*ret = cidr_of(&net->addr, len);
@@ -90,7 +91,7 @@ static int plan_allow(struct firewall *firewall, const struct list *list, const 
 	for (size_t i = 0; i < allow->n; i++) {
 		plans[i].entry = (struct entry){ .net = allow->nets[i], .until = allow->until };
 		list_set_name(list, allow->nets[i].addr.family, plans[i].set);
-		plans[i].maybe_covered = maybe_covered(firewall, plans[i].set, &allow->nets[i]);
+		plans[i].maybe_covered = entries_maybe_covered(firewall, plans[i].set, &allow->nets[i]);
 	}
 	r = entries_look_up(firewall, plans, allow->n);
 	for (size_t i = 0; i < allow->n && r == 0; i++) {
@@ -145,7 +146,7 @@ static bool sets_exist(struct firewall *firewall, const struct policy *policy)
 }
 
 /* Whether the sets are ours. What the journal has was looked at when fwd started; to look closer costs a walk of the set. */
-static int refuse_foreign(struct firewall *firewall, struct change *change)
+int entries_refuse_foreign(struct firewall *firewall, struct change *change)
 {
 	const struct policy *policy = &firewall->confirmed.policy;
 	struct diag diag = { 0 };
@@ -160,7 +161,7 @@ static int refuse_foreign(struct firewall *firewall, struct change *change)
 }
 
 /* The journal says by itself that nothing was changed. */
-static int refuse_unwritten(struct change *change, const struct diag *diag, int r)
+int entries_refuse_unwritten(struct change *change, const struct diag *diag, int r)
 {
 	if (diag->text[0])
 		return change_refuse(change, NULL, "%s%s", diag->text, strstr(diag->text, "nothing was changed") ? "" :
@@ -184,7 +185,7 @@ static int carry_out_allow(struct firewall *firewall, const struct plan *plans, 
 	else
 		r = entries_journal_sync(firewall, &firewall->confirmed.policy, &diag);
 	if (r < 0)
-		return refuse_unwritten(change, &diag, r);
+		return entries_refuse_unwritten(change, &diag, r);
 	for (size_t i = 0; i < n; i++) {
 		if (plans[i].was == ENTRY_PRESENT)
 			continue;
@@ -213,7 +214,7 @@ static void tell_allow(struct firewall *firewall, const struct plan *plan, struc
 	if (!change->dry_run && firewall->confirmed.on)
 		inspect_allowed(firewall, &plan->entry.net, note, sizeof(note));
 	if (!note[0] && plan->was == ENTRY_ABSENT && plan->maybe_covered &&
-	    covered_by(firewall, plan->set, &plan->entry.net, &wider)) {
+	    entries_covered_by(firewall, plan->set, &plan->entry.net, &wider)) {
 		cidr_format(&wider, net);
 		snprintf(note, sizeof(note), "%s was open already", net);
 	}
@@ -223,7 +224,7 @@ static void tell_allow(struct firewall *firewall, const struct plan *plan, struc
 int firewall_allow(struct firewall *firewall, const struct allow *allow, struct change *change, entry_told *told, void *user)
 {
 	size_t index;
-	const struct list *list = find_list(&firewall->confirmed.policy, allow->list, &index);
+	const struct list *list = entries_find_list(&firewall->confirmed.policy, allow->list, &index);
 	struct plan *plans;
 	int r;
 
@@ -231,7 +232,7 @@ int firewall_allow(struct firewall *firewall, const struct allow *allow, struct 
 		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
 	if (!list)
 		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", allow->list);
-	if (refuse_wide(allow, change) < 0 || refuse_foreign(firewall, change) < 0)
+	if (refuse_wide(allow, change) < 0 || entries_refuse_foreign(firewall, change) < 0)
 		return -EPERM;
 	plans = calloc(allow->n, sizeof(*plans));
 	if (!plans)
@@ -244,106 +245,11 @@ int firewall_allow(struct firewall *firewall, const struct allow *allow, struct 
 		change_refuse(change, NULL, "cannot look into the list %s: %s; nothing was changed", allow->list, strerror(-r));
 	else if (change->changed && !change->dry_run)
 		r = carry_out_allow(firewall, plans, allow->n, change);
+	for (size_t i = 0; i < allow->n && r == 0 && !change->dry_run; i++)
+		removal_allow(firewall, &plans[i].entry);
 	for (size_t i = 0; i < allow->n && r == 0; i++)
 		tell_allow(firewall, &plans[i], change, told, user);
 	kernel_look_end(firewall->kernel);
-	free(plans);
-	upkeep_kick(firewall->upkeep);
-	return r;
-}
-
-/* From the journal, all of them or none. */
-static int forget(struct firewall *firewall, const struct plan *plans, size_t n, struct change *change)
-{
-	struct diag diag = { 0 };
-	int r = 0;
-
-	for (size_t i = 0; i < n && r == 0; i++)
-		if (plans[i].found)
-			r = journal_del(firewall->journal, plans[i].set, &plans[i].entry.net);
-	if (r < 0)
-		journal_drop(firewall->journal);
-	else
-		r = journal_sync(firewall->journal, &diag);
-	return r < 0 ? refuse_unwritten(change, &diag, r) : 0;
-}
-
-static void tell_removed(struct firewall *firewall, const struct plan *plan, struct change *change, entry_told *told, void *user)
-{
-	char text[ADDR_TEXT_MAX], note[256] = "", line[384];
-	struct cidr wider;
-
-	cidr_format(&plan->entry.net, text);
-	if (plan->found && change->dry_run && change->would) {
-		snprintf(line, sizeof(line), "- %s %s", plan->set, text);
-		change->would(line, change->user);
-	}
-	if (plan->found && !change->dry_run)
-		log_say(LOG_NOTICE, "remove %s from %s by %s", text, plan->set, change->who);
-	if (maybe_covered(firewall, plan->set, &plan->entry.net) && covered_by(firewall, plan->set, &plan->entry.net, &wider)) {
-		cidr_format(&wider, text);
-		snprintf(note, sizeof(note), "covered by %s", text);
-	}
-	told(&plan->entry, plan->found ? ENTRY_PRESENT : ENTRY_ABSENT, note, user);
-}
-
-static int carry_out_remove(struct firewall *firewall, struct plan *plans, size_t n, struct change *change)
-{
-	int r = forget(firewall, plans, n, change);
-
-	for (size_t i = 0; i < n && r == 0; i++) {
-		char text[ADDR_TEXT_MAX];
-
-		if (!plans[i].found)
-			continue;
-		r = sets_del(firewall->sets, plans[i].set, &plans[i].entry.net);
-		if (r == -ENOENT) { /* a wider network covers it, its time came, or it was named twice */
-			plans[i].found = false;
-			r = 0;
-		}
-		if (r == 0)
-			continue;
-		cidr_format(&plans[i].entry.net, text);
-		firewall_degrade(firewall, "%s was removed from the file, but the kernel refuses: %s", text, strerror(-r));
-		change_refuse(change, "restart fwd: it brings the set up to date", "cannot remove %s from %s: %s", text, plans[i].set,
-			      strerror(-r));
-	}
-	return r;
-}
-
-int firewall_remove(struct firewall *firewall, const char *list_name, const struct cidr *nets, size_t n, struct change *change,
-		    entry_told *told, void *user)
-{
-	size_t index;
-	const struct list *list = find_list(&firewall->confirmed.policy, list_name, &index);
-	struct plan *plans;
-	int r;
-
-	if (!firewall->kernel || !firewall->journal)
-		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
-	if (!list)
-		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", list_name);
-	if (refuse_foreign(firewall, change) < 0)
-		return -EPERM;
-	plans = calloc(n, sizeof(*plans));
-	if (!plans)
-		return change_refuse(change, NULL, "out of memory; nothing was changed");
-	for (size_t i = 0; i < n; i++) {
-		plans[i].entry.net = nets[i];
-		list_set_name(list, nets[i].addr.family, plans[i].set);
-		/* exact enough to begin with, and cheap however long the list is: the removal itself tells */
-		plans[i].found = !change->dry_run && sets_test(firewall->sets, plans[i].set, &nets[i]) > 0;
-	}
-	change->exit = EXIT_DONE;
-	r = change->dry_run ? entries_look_up(firewall, plans, n) : 0;
-	if (r < 0)
-		change_refuse(change, NULL, "cannot look into the list %s: %s; nothing was changed", list_name, strerror(-r));
-	else if (!change->dry_run)
-		r = carry_out_remove(firewall, plans, n, change);
-	for (size_t i = 0; i < n && r == 0; i++) {
-		change->changed |= plans[i].found;
-		tell_removed(firewall, &plans[i], change, told, user);
-	}
 	free(plans);
 	upkeep_kick(firewall->upkeep);
 	return r;

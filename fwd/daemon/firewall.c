@@ -69,6 +69,7 @@ int firewall_ruleset(struct firewall *firewall, struct ruleset **ret)
 		.confirmed = firewall->confirmed.on ? &firewall->confirmed.policy : NULL,
 		.candidate = firewall->trial.kind == TRIAL_DISABLE ? NULL : &firewall->trial.candidate.policy,
 		.trial_off = firewall->trial.kind == TRIAL_DISABLE,
+		.cut = firewall->trial.kind == TRIAL_REMOVE,
 		.policy = firewall->confirmed.on ? NF_DROP : POLICY_KEEP,
 	};
 

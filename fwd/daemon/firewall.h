@@ -32,6 +32,7 @@ struct change {
 	/* asked */
 	bool dry_run;      /* say what would change, and change nothing */
 	bool force;        /* although it looks unwise */
+	bool interactive;  /* a person at a terminal asks */
 	pid_t pid;         /* the process that asks; 0: none (a signal) */
 	unsigned timeout;  /* seconds of a trial; 0: as the policy says */
 	const char *who;   /* for the log: "uid 0 (anna from 192.0.2.10)" */

@@ -11,7 +11,7 @@ struct event;
 struct monitor;
 struct upkeep;
 
-enum trial_kind { TRIAL_ENABLE, TRIAL_RELOAD, TRIAL_DISABLE };
+enum trial_kind { TRIAL_ENABLE, TRIAL_RELOAD, TRIAL_DISABLE, TRIAL_REMOVE };
 
 struct trial {
 	bool on;

@@ -20,6 +20,7 @@
 #include "fwd/daemon/gate.h"
 #include "fwd/daemon/log.h"
 #include "fwd/daemon/proof.h"
+#include "fwd/daemon/removal.h"
 #include "fwd/daemon/wall.h"
 #include "rules/compile.h"
 
@@ -27,7 +28,7 @@
 
 const char *trial_name(const struct trial *trial)
 {
-	static const char *const names[] = { [TRIAL_ENABLE] = "enable", [TRIAL_RELOAD] = "reload", [TRIAL_DISABLE] = "disable" };
+	static const char *const names[] = { [TRIAL_ENABLE] = "enable", [TRIAL_RELOAD] = "reload", [TRIAL_DISABLE] = "disable", [TRIAL_REMOVE] = "remove" };
 
 	return names[trial->kind];
 }
@@ -102,6 +103,7 @@ static int roll_back(struct firewall *firewall, const char *reason, struct diag 
 		diag_set(diag, 0, 0, "cannot empty the gate %s: %s", SET_GATE, strerror(-r));
 	trial_end(firewall);
 	settled = firewall_settle(firewall, diag);
+	removal_end(firewall);
 	snprintf(firewall->rolled_back, sizeof(firewall->rolled_back), "%s was rolled back to %s: %s", trial_name(&trial),
 		 firewall->confirmed.on ? "the confirmed rules" : "off", reason);
 	log_say(LOG_WARNING, "trial %" PRIu64 ": %s", trial.generation, firewall->rolled_back);
@@ -172,7 +174,8 @@ int trial_resume(struct firewall *firewall, struct diag *diag)
 	}
 	firewall->trial = (struct trial){
 		.on = true,
-		.kind = !candidate.on ? TRIAL_DISABLE : firewall->confirmed.on ? TRIAL_RELOAD : TRIAL_ENABLE,
+		.kind = !candidate.on ? TRIAL_DISABLE : !firewall->confirmed.on ? TRIAL_ENABLE :
+			removal_is_pending(firewall) ? TRIAL_REMOVE : TRIAL_RELOAD,
 		.generation = candidate.generation,
 		.timeout = candidate.policy.timeout,
 		.begun = now_ms(),
@@ -332,7 +335,8 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 	}
 	firewall->trial.deadline = now + grace * 1000;
 	next.since = now_epoch();
-	r = next.on ? commit_final(firewall, &next, &diag) : commit_off(firewall, &next, &diag);
+	r = firewall->trial.kind == TRIAL_REMOVE ? removal_commit(firewall, &diag) :
+	    next.on ? commit_final(firewall, &next, &diag) : commit_off(firewall, &next, &diag);
 	if (r < 0)
 		return change_refuse(change, "the trial goes on: mend it and confirm again, or it rolls back by itself", "%s",
 				     diag.text[0] ? diag.text : strerror(-r));
@@ -342,6 +346,7 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 	r = firewall_settle(firewall, &diag);
 	if (r >= 0)
 		r = gate_close(firewall->sets);
+	removal_end(firewall);
 	if (r < 0)
 		firewall_degrade(firewall, "after a confirm: %s", diag.text[0] ? diag.text : strerror(-r));
 	if (next.on)

@@ -167,11 +167,13 @@ static int verb_remove(struct call *call)
 	int r = take_networks(call, &nets, &n);
 
 	if (r >= 0)
-		r = take_nothing_more(call);
+		r = take_trial(call);
 	if (r >= 0) {
 		call->result = json_pack("{s:[]}", "entries");
 		r = firewall_remove(call->firewall, LIST_MAIN, nets, n, &call->change, add_removed, call->result);
 	}
+	if (r >= 0 && call->change.exit == EXIT_TRIAL)
+		json_object_set_new(call->result, "trial", json_trial(call->firewall));
 	free(nets);
 	return r;
 }
