@@ -155,7 +155,7 @@ int conntrack_find(struct conntrack *conntrack, const struct ct_tuple *tuple, st
 
 	if (!is_valid(tuple))
 		return -EINVAL;
-	/* The kernel's table holds both directions of an entry, and this looks up either: "original" is only the attribute's name. */
+	/* The kernel's table holds both directions of an entry, and this looks up either, whatever the attribute is called. */
 	put_tuple(request, CTA_TUPLE_ORIG, tuple);
 	r = netlink_ask(conntrack->socket, request, on_found, &entry);
 	if (r == 0 && entry.original.src.family == 0)

@@ -42,12 +42,28 @@ bool login_is_sshd_program(const char *program)
 	return strcmp(program, "sshd") == 0 || strcmp(program, "sshd-session") == 0 || strcmp(program, "sshd-auth") == 0;
 }
 
-bool login_is_sshd(pid_t pid)
+static bool is_gone(int r)
+{
+	return r == -ENOENT || r == -ESRCH;
+}
+
+/* 1, 0, or -errno: it cannot be told, or it is gone. */
+static int is_sshd(pid_t pid)
 {
 	char program[PROCESS_NAME_MAX];
 	uid_t uid;
+	int r = process_uid(pid, &uid);
 
-	return process_uid(pid, &uid) == 0 && uid == 0 && process_program(pid, program) == 0 && login_is_sshd_program(program);
+	if (r == -EPERM || (r == 0 && uid != 0))
+		return 0;
+	if (r == 0)
+		r = process_program(pid, program);
+	return r < 0 ? r : login_is_sshd_program(program);
+}
+
+bool login_is_sshd(pid_t pid)
+{
+	return is_sshd(pid) > 0;
 }
 
 static int on_process(pid_t pid, void *user)
@@ -112,9 +128,11 @@ static int find_monitors(struct search *search)
 		const pid_t pid = logins->members[i].pid;
 		const size_t n = search->n;
 		struct process process;
-		int r;
+		int r = logins->members[i].sshd ? is_sshd(pid) : 0;
 
-		if (!logins->members[i].sshd || !login_is_sshd(pid) || !title_of(pid, text, sizeof(text)))
+		if (r < 0 && !is_gone(r))
+			return r;
+		if (r <= 0 || !title_of(pid, text, sizeof(text)))
 			continue;
 		if (logins->n_sessions == SESSIONS_MAX)
 			return -E2BIG;
@@ -123,7 +141,7 @@ static int find_monitors(struct search *search)
 		r = sockets_of_process(pid, on_held, search);
 		if (r >= 0)
 			r = process_read(pid, &process);
-		if (r == -ENOENT || r == -ESRCH) {
+		if (is_gone(r)) {
 			search->n = n;
 			continue;
 		}
@@ -175,8 +193,9 @@ static int on_connection(const struct socket_info *info, void *user)
 
 	for (; held && held < search->held + search->n && held->inode == info->inode; held++) {
 		struct session *session = &search->logins->sessions[held->session];
+		const bool better = session->ported != ported ? ported : held->order < session->order;
 
-		if (session->connected && (session->ported > ported || (session->ported == ported && session->order < held->order)))
+		if (session->connected && !better)
 			continue;
 		session->login.connection = *info;
 		session->connected = true;
@@ -270,8 +289,6 @@ static bool is_authenticated(const struct logins *logins, struct session *sessio
 		if (child == CHILD_BEFORE)
 			return false;
 		end = strstr(title, " [");
-		if (child == CHILD_NONE && end && end - title == 7 && memcmp(title, "unknown", 7) == 0)
-			return false;
 	}
 	if (child != CHILD_USER)
 		session->worker = session->login.pid;

@@ -72,8 +72,6 @@ static int on_socket(const struct nlmsghdr *message, void *user)
 	info.listening = diag->idiag_state == STATE_LISTEN || diag->idiag_state == STATE_CLOSE;
 	if (attr[INET_DIAG_SKV6ONLY] && mnl_attr_get_payload_len(attr[INET_DIAG_SKV6ONLY]) == 1)
 		info.v6only = info.listening && mnl_attr_get_u8(attr[INET_DIAG_SKV6ONLY]);
-	if (info.local_port == 0)
-		return 0; /* a UDP socket that was never bound */
 	return dump->each(&info, dump->user);
 }
 

@@ -139,8 +139,8 @@ static int tracked(const char *verb, char **argv, int n)
 		for (int left = 1, i = 0; i < 2; i++, left = 1)
 			r = conntrack_dump(conntrack, on_entry, &left) == 4711 ? 0 : -EIO;
 	for (; r == 0 && n >= 5; argv += 5, n -= 5) {
-		struct ct_tuple tuple = { strcmp(argv[0], "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP, address(argv[1]), address(argv[3]),
-					  (uint16_t)atoi(argv[2]), (uint16_t)atoi(argv[4]) };
+		const uint8_t proto = strcmp(argv[0], "tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+		struct ct_tuple tuple = { proto, address(argv[1]), address(argv[3]), (uint16_t)atoi(argv[2]), (uint16_t)atoi(argv[4]) };
 
 		if (strcmp(verb, "create") == 0)
 			r = conntrack_create(conntrack, &tuple);

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sessions of a real sshd, told apart from everything that looks like one."""
+import json
 import os
+import re
 import signal
 import subprocess
 
-from bed import Bed, timeout
+from bed import SOURCE, Bed, timeout
+from daemon import built
 from probe import probe
 from sshd import Sshd, wait_for
 
@@ -373,6 +376,28 @@ def test_outside_of_any_session():
         gone.wait()
         for pid in other.pid, os.getpid(), 1, 2, 0, -1, gone.pid, 2 ** 31 - 1:
             assert origin(bed, pid) == ('other',), pid
+
+
+def test_with_the_rights_of_the_service():
+    """What fwd.service leaves to fwd is enough, and it takes all of it: without SYS_PTRACE it is told that it cannot be told."""
+    with Bed() as bed:
+        sshd = Sshd(bed)
+        session = sshd.ssh()
+        session.shell()
+        session.type('tmux new')
+        pane = session.shell()
+        want = logins(bed)
+        with open(os.path.join(SOURCE, 'fwd/system/fwd.service.in')) as f:
+            rights = re.search(r'^CapabilityBoundingSet=(.*)$', f.read(), re.M)[1].lower().replace('cap_', '+').split()
+
+        def ask(rights, *args):
+            argv = ['setpriv', '--bounding-set=' + ','.join(['-all', *rights]), '--inh-caps=-all', '--no-new-privs',
+                    built('tests/net/net-probe'), *map(str, args)]
+            return [json.loads(line) for line in bed.run('host', argv).stdout.splitlines()]
+        assert ask(rights, 'logins') == want and len(want) == 1
+        assert ask(rights, 'of', pane) == [{'kind': 'ssh', 'login': want[0]}]
+        assert ask(rights, 'ports') == [22]
+        assert ask([right for right in rights if right != '+sys_ptrace'], 'logins') == [{'error': 'EACCES'}]
 
 
 @timeout(240)

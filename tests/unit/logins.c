@@ -57,8 +57,8 @@ static void put(int pid, const char *name, const char *format, ...)
 
 static void put_start(int pid, const char *name, int parent, int tty, int start)
 {
-	put(pid, "stat", "%d (%s) S %d %d %d %d -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %d 123 45 6\n", pid, name, parent, pid, pid, tty,
-	    start);
+	put(pid, "stat", "%d (%s) S %d %d %d %d -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %d 123 45 6\n",
+	    pid, name, parent, pid, pid, tty, start);
 }
 
 /* A process that began at @pid. */
@@ -110,11 +110,14 @@ CASE(multiplexer_between, LOGIN_OTHER, "tmux", 0, 0)
 
 static void getty_with_two_users(void **state)
 {
+	static const char *const uids[] = { "1000\t0\t0\t0", "0\t1000\t0\t0", "0\t0\t1000\t0", "0\t0\t0\t1000" };
 	struct login login;
 
 	typed_at("login", 0, TTY1);
-	put(10, "status", "Name:\tlogin\nUid:\t1000\t0\t0\t0\n");
-	assert_int_equal(logins_of(13, &login), LOGIN_OTHER);
+	for (size_t i = 0; i < sizeof(uids) / sizeof(*uids); i++) {
+		put(10, "status", "Name:\tlogin\nUid:\t%s\n", uids[i]);
+		assert_int_equal(logins_of(13, &login), LOGIN_OTHER);
+	}
 	put(10, "status", "Name:\tx\\nUid:\t0\t0\t0\t0\nUid:\t1000\t1000\t1000\t1000\n");
 	assert_int_equal(logins_of(13, &login), LOGIN_OTHER);
 }
