@@ -17,6 +17,13 @@ const struct opt_info opt_table[OPT_COUNT] = {
 	[OPT_CNI_VERSION] = { "cni-version", 0, "V", "another version of the CNI plugins" },
 	[OPT_ARCH] = { "arch", 0, "ARCH", "another architecture than this machine's, as amd64 or arm64" },
 	[OPT_FROM] = { "from", 0, "DIR", "take the releases' files from DIR instead of the network" },
+	[OPT_YES] = { "yes", 0, NULL, "ask nothing" },
+	[OPT_REPLACE] = { "replace", 0, NULL, "let apt remove packages that are in the way" },
+	[OPT_HOME] = { "home", 0, "DIR", "where a new user lives; /home/USER if not given" },
+	[OPT_SUBID_START] = { "subid-start", 0, "N", "first id in /etc/subuid and /etc/subgid" },
+	[OPT_ONLY] = { "only", 0, "STEP,STEP", "these steps alone" },
+	[OPT_SKIP] = { "skip", 0, "STEP,STEP", "all steps but these" },
+	[OPT_REMOVE_DATA] = { "remove-data", 0, NULL, "remove the user with his home: images, containers, volumes" },
 	[OPT_GID] = { "gid", 0, "N", "the group that owns it inside; the same number as --uid if not given" },
 };
 
@@ -24,7 +31,16 @@ const struct opt_info opt_table[OPT_COUNT] = {
 	     OPT_BIT(OPT_CNI_VERSION))
 #define WHERE (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_USER))
 
+#define UNDO (WHERE | OPT_BIT(OPT_ONLY) | OPT_BIT(OPT_SKIP) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_REMOVE_DATA))
+#define STEPS (WHERE | OPT_BIT(OPT_ONLY) | OPT_BIT(OPT_SKIP) | OPT_BIT(OPT_HOME) | OPT_BIT(OPT_SUBID_START))
+
 const struct command command_table[] = {
+	{ "plan", "", "what is to do until containers run here", STEPS | NET | OPT_BIT(OPT_FROM), 0, 0, run_plan },
+	{ "apply", "", "show the plan, and do it", STEPS | NET | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_REPLACE), 0, 0,
+	  run_apply },
+	{ "check", "", "is all still as it should be?", STEPS | NET | OPT_BIT(OPT_FROM), 0, 0, run_check },
+	{ "undo", "", "take back what apply did", UNDO, 0, 0, run_undo },
+	{ "shell", "[-- COMMAND ...]", "a shell, or a command, as the container user", WHERE, 0, UINT32_MAX, run_shell },
 	{ "idmap", "N", "who is uid and gid N of a container on this host, and why", WHERE, 1, 1, run_idmap },
 	{ "volume create", "NAME", "make ~/volumes/NAME for a user inside containers",
 	  WHERE | OPT_BIT(OPT_UID) | OPT_BIT(OPT_GID), 1, 1, run_volume_create },

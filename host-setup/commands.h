@@ -35,6 +35,13 @@ enum opt {
 	OPT_CNI_VERSION,
 	OPT_ARCH,
 	OPT_FROM,
+	OPT_YES,
+	OPT_REPLACE,
+	OPT_HOME,
+	OPT_SUBID_START,
+	OPT_ONLY,
+	OPT_SKIP,
+	OPT_REMOVE_DATA,
 	OPT_COUNT
 };
 #define OPT_BIT(opt) (1u << (opt))
@@ -81,6 +88,11 @@ int call_fail(const struct call *call, int code, const struct fault *fault);
 int call_answer(const struct call *call, int code, int changed, json_t *result);
 
 /* Commands, by the file they stand in. */
+int run_plan(const struct call *call); /* engine.c */
+int run_apply(const struct call *call);
+int run_check(const struct call *call);
+int run_undo(const struct call *call);
+int run_shell(const struct call *call);
 int run_fetch(const struct call *call);
 int run_help(const struct call *call);
 int run_idmap(const struct call *call);

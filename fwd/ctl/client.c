@@ -191,3 +191,10 @@ void answer_clear(struct answer *answer)
 	free(answer->line);
 	*answer = (struct answer){ .fd = -1 };
 }
+
+void client_be_patient(struct client *client)
+{
+	struct timeval forever = { 0 };
+
+	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
+}

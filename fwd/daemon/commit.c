@@ -83,6 +83,15 @@ static void forget_policies(struct firewall *firewall)
 		log_say(LOG_WARNING, "%s", diag.text);
 }
 
+int commit_off(struct firewall *firewall, const struct confirmed *next, struct diag *diag)
+{
+	int r = commit_final(firewall, next, diag);
+
+	if (r == 0 && !firewall->trial.on)
+		forget_policies(firewall);
+	return r;
+}
+
 int firewall_disable(struct firewall *firewall, bool accept, struct change *change)
 {
 	struct confirmed next = firewall->confirmed;
@@ -105,10 +114,11 @@ int firewall_disable(struct firewall *firewall, bool accept, struct change *chan
 				next.recorded[f][b] = NF_ACCEPT;
 	if (change->dry_run)
 		return commit_dry_run(firewall, &next, change);
-	r = commit_final(firewall, &next, &diag);
+	if (change->timeout)
+		return trial_begin(firewall, TRIAL_DISABLE, &next, change);
+	r = commit_off(firewall, &next, &diag);
 	if (r < 0)
 		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
-	forget_policies(firewall);
 	change->changed = true;
 	log_say(LOG_WARNING, "disable by %s: the firewall is off", change->who);
 	return 0;

@@ -67,7 +67,8 @@ int firewall_ruleset(struct firewall *firewall, struct ruleset **ret)
 {
 	struct wish wish = {
 		.confirmed = firewall->confirmed.on ? &firewall->confirmed.policy : NULL,
-		.candidate = &firewall->trial.candidate.policy,
+		.candidate = firewall->trial.kind == TRIAL_DISABLE ? NULL : &firewall->trial.candidate.policy,
+		.trial_off = firewall->trial.kind == TRIAL_DISABLE,
 		.policy = firewall->confirmed.on ? NF_DROP : POLICY_KEEP,
 	};
 

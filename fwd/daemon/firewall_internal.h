@@ -11,13 +11,14 @@ struct event;
 struct monitor;
 struct upkeep;
 
-enum trial_kind { TRIAL_ENABLE, TRIAL_RELOAD };
+enum trial_kind { TRIAL_ENABLE, TRIAL_RELOAD, TRIAL_DISABLE };
 
 struct trial {
 	bool on;
 	enum trial_kind kind;
 	uint64_t generation;  /* that its confirm will have */
 	unsigned timeout;     /* seconds, as begun */
+	uint64_t begun;       /* CLOCK_MONOTONIC, ms: no packet was judged by it before */
 	uint64_t deadline;    /* CLOCK_MONOTONIC, ms: the kernel does not end it before */
 	struct confirmed candidate;
 };
@@ -38,6 +39,8 @@ struct firewall {
 	struct trial trial;
 	bool journaled[POLICY_LISTS_MAX][FAMILIES]; /* the journal has the create line, by index in the confirmed lists */
 	char degraded[512];      /* empty: all is well; else what is not, for status */
+	firewall_ended *ended;   /* who waits for the end of a trial; may be NULL */
+	void *ended_user;
 	char rolled_back[256];   /* the last trial that ended without a confirm, until the next change */
 };
 
@@ -94,9 +97,12 @@ int trial_resume(struct firewall *firewall, struct diag *diag);
 /* Puts @candidate on trial, with @change answered. */
 int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct confirmed *candidate, struct change *change);
 int trial_refuse_running(struct firewall *firewall, struct change *change); /* -EPERM */
+const char *trial_name(const struct trial *trial);
 
 /* commit.c: makes @next what is confirmed, in kernel and files. After a failure everything is as before. */
 int commit_final(struct firewall *firewall, const struct confirmed *next, struct diag *diag);
+/* The same, switched off: once the recorded policies are back in the kernel they are forgotten. */
+int commit_off(struct firewall *firewall, const struct confirmed *next, struct diag *diag);
 /* Answers @change with what that would change. */
 int commit_dry_run(struct firewall *firewall, const struct confirmed *next, struct change *change);
 

@@ -31,9 +31,10 @@ struct peer {
 	char *out;     /* the answer on its way */
 	size_t out_len, out_done;
 	int pass;      /* descriptor that goes with the answer's first byte, or -1 */
+	bool waits;    /* for the end of a trial: the answer comes then */
 };
 
-const struct peer *peer_next(const struct peer *peer, uid_t *ret)
+struct peer *peer_next(const struct peer *peer, uid_t *ret)
 {
 	*ret = peer->caller.uid;
 	return peer->next;
@@ -90,6 +91,11 @@ static json_t *answer_line(struct peer *peer, const char *line, size_t len)
 	}
 	reply = verbs_answer(peer->server->firewall, request, &peer->caller, &peer->pass);
 	json_decref(request);
+	if (peer->pass == VERBS_LATER) {
+		peer->pass = -1;
+		peer->waits = true;
+		return NULL;
+	}
 	if (peer->pass >= 0 && holds_answers(peer)) {
 		close(peer->pass);
 		peer->pass = -1;
@@ -170,12 +176,14 @@ static bool has_line(const struct peer *peer)
  * a trial waiting. No request is read while an answer waits to be taken. */
 static int serve(struct peer *peer)
 {
+	json_t *reply;
 	int r = 0;
 
 	if (has_line(peer)) {
 		size_t len = (size_t)((char *)memchr(peer->in, '\n', peer->in_len) - peer->in) + 1;
 
-		r = send_reply(peer, answer_line(peer, peer->in, len - 1));
+		reply = answer_line(peer, peer->in, len - 1);
+		r = peer->waits ? 0 : send_reply(peer, reply);
 		peer->in_len -= len;
 		memmove(peer->in, peer->in + len, peer->in_len);
 	}
@@ -183,7 +191,7 @@ static int serve(struct peer *peer)
 		free(peer->in);
 		peer->in = NULL;
 	}
-	return r == 0 && has_line(peer) ? 1 : r;
+	return r == 0 && has_line(peer) && !peer->waits ? 1 : r;
 }
 
 /* What is to be waited for next; frees @peer if that is nothing. */
@@ -193,8 +201,8 @@ static void wait_for(struct peer *peer, int r)
 
 	if (r > 0)
 		r = event_add(peer->writable, &stall);
-	else if (r == 0)
-		r = event_add(peer->readable, peer->in_len ? &stall : NULL);
+	else if (r == 0) /* who waits is only listened to for his hanging up */
+		r = event_add(peer->readable, peer->in_len && !peer->waits ? &stall : NULL);
 	if (r < 0)
 		peer_free(peer);
 }
@@ -243,7 +251,19 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (peer->in_len == REQUEST_BYTES_MAX && !has_line(peer))
 		refuse(peer, "a request is at most 65536 bytes");
 	else
-		wait_for(peer, serve(peer));
+		wait_for(peer, peer->waits ? 0 : serve(peer));
+}
+
+void peer_end_wait(struct peer *peer, struct json_t *reply)
+{
+	int r;
+
+	if (!peer->waits)
+		return;
+	peer->waits = false;
+	event_del(peer->readable);
+	r = send_reply(peer, json_incref(reply));
+	wait_for(peer, r == 0 && has_line(peer) ? 1 : r);
 }
 
 int peer_new(struct server *server, int fd, const struct caller *caller)

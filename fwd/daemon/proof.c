@@ -62,6 +62,7 @@ static void look_at_session(struct firewall *firewall, const struct ruleset *act
 	const struct socket_info *connection = &login->connection;
 	struct verdict_way way;
 	char rule[300], text[sizeof(ret->text)];
+	uint64_t heard;
 
 	if (judge(firewall, actual, connection, CT_NEW, &way) != VERDICT_ACCEPT) {
 		step_print(way.decides ? way.decides : way.doubt ? way.doubt : &way.steps[0], rule, sizeof(rule));
@@ -85,7 +86,7 @@ static void look_at_session(struct firewall *firewall, const struct ruleset *act
 		missing(ret, login, text);
 	} else if (!is_begun_by_peer(connection)) {
 		missing(ret, login, "this session proves nothing: it is older than connection tracking, which takes it for one of the host's own");
-	} else if (!sockets_heard_since(connection, now_ms() - firewall->trial.begun)) {
+	} else if (sockets_heard(connection, &heard) < 0 || heard > now_ms() - firewall->trial.begun) {
 		missing(ret, login, "nothing came in from your address since the trial began: it may be that nothing can");
 	} else {
 		ret->holds = true;

@@ -223,9 +223,24 @@ int server_new(struct event_base *base, const char *path, struct server **ret)
 	return 0;
 }
 
+static void on_trial_end(int exit, const char *text, void *user)
+{
+	struct server *server = user;
+	json_t *reply = verbs_end(exit, text);
+	struct peer *next;
+	uid_t uid;
+
+	for (struct peer *peer = server->peers; peer && reply; peer = next) {
+		next = peer_next(peer, &uid);
+		peer_end_wait(peer, reply);
+	}
+	json_decref(reply);
+}
+
 void server_serve(struct server *server, struct firewall *firewall)
 {
 	server->firewall = firewall;
+	firewall_on_end(firewall, on_trial_end, server);
 }
 
 void server_free(struct server *server)

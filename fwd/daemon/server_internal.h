@@ -45,7 +45,10 @@ struct server {
 /* Takes @fd over, whatever becomes of it. */
 int peer_new(struct server *server, int fd, const struct caller *caller);
 void peer_free(struct peer *peer);
-const struct peer *peer_next(const struct peer *peer, uid_t *ret); /* the user of @peer, and the one behind it */
+/* Answers a peer that waits for the end of a trial, others not; @reply stays the caller's. May free @peer. */
+struct json_t;
+void peer_end_wait(struct peer *peer, struct json_t *reply);
+struct peer *peer_next(const struct peer *peer, uid_t *ret); /* the user of @peer, and the one behind it */
 
 /* Counts a request of @uid; whether it is one too many. */
 bool server_over_rate(struct server *server, uid_t uid);

@@ -9,6 +9,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
 
 #include "fwd/daemon/netlink.h"
 #include "fwd/daemon/process.h"
@@ -125,14 +126,10 @@ int sockets_connected(int (*each)(const struct socket_info *info, void *user), v
 	return dump_all(CONNECTED, 1u << STATE_ESTABLISHED, each, user);
 }
 
-int sockets_destroy(const struct socket_info *info)
+/* One connected TCP socket. A listener has the addresses too, and the kernel would find it where the connection is gone:
+ * hence the cookie. */
+static int request_one(struct inet_diag_req_v2 *request, const struct socket_info *info)
 {
-	_Alignas(struct nlmsghdr) char buf[256];
-	struct inet_diag_req_v2 *request = request_init(buf, SOCK_DESTROY, NLM_F_ACK);
-	struct mnl_socket *socket;
-	int r;
-
-	/* A listener has the addresses too, and the kernel would find it where the connection is gone: hence the cookie. */
 	if (info->proto != IPPROTO_TCP || info->listening || info->local.family != info->peer.family)
 		return -EINVAL;
 	request->sdiag_family = info->local.family;
@@ -143,6 +140,58 @@ int sockets_destroy(const struct socket_info *info)
 	memcpy(request->id.idiag_dst, info->peer.bytes, sizeof(info->peer.bytes));
 	request->id.idiag_if = info->ifindex;
 	memcpy(request->id.idiag_cookie, info->cookie, sizeof(info->cookie));
+	return 0;
+}
+
+static int on_info(const struct nlmsghdr *message, void *user)
+{
+	const struct nlattr *attr[INET_DIAG_SKV6ONLY + 1];
+	struct tcp_info info = { 0 };
+	uint64_t *heard = user;
+	size_t len;
+
+	netlink_attributes(message, sizeof(struct inet_diag_msg), INET_DIAG_SKV6ONLY, attr);
+	if (!attr[INET_DIAG_INFO])
+		return 0;
+	len = mnl_attr_get_payload_len(attr[INET_DIAG_INFO]);
+	memcpy(&info, mnl_attr_get_payload(attr[INET_DIAG_INFO]), len < sizeof(info) ? len : sizeof(info));
+	*heard = info.tcpi_last_data_recv < info.tcpi_last_ack_recv ? info.tcpi_last_data_recv : info.tcpi_last_ack_recv;
+	return 0;
+}
+
+int sockets_heard(const struct socket_info *info, uint64_t *ret)
+{
+	_Alignas(struct nlmsghdr) char buf[256];
+	struct inet_diag_req_v2 *request = request_init(buf, SOCK_DIAG_BY_FAMILY, NLM_F_ACK);
+	uint64_t heard = UINT64_MAX;
+	struct mnl_socket *socket;
+	int r = request_one(request, info);
+
+	if (r < 0)
+		return r;
+	request->idiag_ext = 1 << (INET_DIAG_INFO - 1);
+	request->idiag_states = CONNECTED;
+	r = netlink_open(NETLINK_SOCK_DIAG, &socket);
+	if (r < 0)
+		return r;
+	r = netlink_ask(socket, (struct nlmsghdr *)buf, on_info, &heard);
+	mnl_socket_close(socket);
+	if (r == 0 && heard == UINT64_MAX)
+		r = -ENOENT;
+	if (r == 0)
+		*ret = heard;
+	return r;
+}
+
+int sockets_destroy(const struct socket_info *info)
+{
+	_Alignas(struct nlmsghdr) char buf[256];
+	struct inet_diag_req_v2 *request = request_init(buf, SOCK_DESTROY, NLM_F_ACK);
+	struct mnl_socket *socket;
+	int r = request_one(request, info);
+
+	if (r < 0)
+		return r;
 	r = netlink_open(NETLINK_SOCK_DIAG, &socket);
 	if (r < 0)
 		return r;

@@ -30,6 +30,8 @@ int sockets_listening(int (*each)(const struct socket_info *info, void *user), v
 /* TCP sockets that may still receive or send: SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT; UDP sockets
  * that are connected. */
 int sockets_connected(int (*each)(const struct socket_info *info, void *user), void *user);
+/* How long ago anything (data, or an acknowledgement) came in from the peer of a connected TCP socket, in ms. */
+int sockets_heard(const struct socket_info *info, uint64_t *ret);
 /* Destroys one connected TCP socket (SOCK_DESTROY): both ends see a reset. -EOPNOTSUPP where the kernel lacks it, -ENOENT if it
  * is gone, though another may have its addresses meanwhile. */
 int sockets_destroy(const struct socket_info *info);

@@ -27,7 +27,7 @@ json_t *json_trial(const struct firewall *firewall)
 	if (!trial->on)
 		return json_null();
 	return json_pack("{s:I, s:s, s:I, s:I, s:o}", "generation", (json_int_t)trial->generation, "what",
-			 trial->kind == TRIAL_ENABLE ? "enable" : "reload", "timeout", (json_int_t)trial->timeout, "left",
+			 trial_name(trial), "timeout", (json_int_t)trial->timeout, "left",
 			 (json_int_t)(trial->deadline > now ? (trial->deadline - now) / 1000 : 0), "back_to",
 			 json_back_to(firewall));
 }

@@ -16,15 +16,50 @@
 #include <linux/netfilter.h>
 
 #include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/flows.h"
 #include "fwd/daemon/gate.h"
 #include "fwd/daemon/log.h"
+#include "fwd/daemon/proof.h"
+#include "fwd/daemon/wall.h"
 #include "rules/compile.h"
 
 #define CONFIRM_GRACE 10 /* seconds that the gate lives at least while a confirm is carried out */
 
-static const char *trial_name(const struct trial *trial)
+const char *trial_name(const struct trial *trial)
 {
-	return trial->kind == TRIAL_ENABLE ? "enable" : "reload";
+	static const char *const names[] = { [TRIAL_ENABLE] = "enable", [TRIAL_RELOAD] = "reload", [TRIAL_DISABLE] = "disable" };
+
+	return names[trial->kind];
+}
+
+void firewall_on_end(struct firewall *firewall, firewall_ended *ended, void *user)
+{
+	firewall->ended = ended;
+	firewall->ended_user = user;
+}
+
+bool firewall_on_trial(const struct firewall *firewall)
+{
+	return firewall->trial.on;
+}
+
+static void tell_end(struct firewall *firewall, int exit, const char *text)
+{
+	if (firewall->ended)
+		firewall->ended(exit, text, firewall->ended_user);
+}
+
+/* Whether the kernel holds what is confirmed, read back after the fact. */
+static bool reads_back(struct firewall *firewall)
+{
+	struct ruleset *wish;
+	bool same;
+
+	if (firewall_ruleset(firewall, &wish) < 0)
+		return false;
+	same = kernel_apply(firewall->kernel, wish, KERNEL_DRY_RUN, NULL, NULL, NULL) == 0;
+	ruleset_free(wish);
+	return same;
 }
 
 static void record_path(struct firewall *firewall, char ret[static PATH_MAX])
@@ -70,8 +105,14 @@ static int roll_back(struct firewall *firewall, const char *reason, struct diag 
 	snprintf(firewall->rolled_back, sizeof(firewall->rolled_back), "%s was rolled back to %s: %s", trial_name(&trial),
 		 firewall->confirmed.on ? "the confirmed rules" : "off", reason);
 	log_say(LOG_WARNING, "trial %" PRIu64 ": %s", trial.generation, firewall->rolled_back);
+	wall_say(firewall->rolled_back);
 	if (settled < 0)
 		firewall_degrade(firewall, "after a rollback: %s", diag && diag->text[0] ? diag->text : strerror(-settled));
+	else if (firewall->confirmed.on && !reads_back(firewall))
+		firewall_degrade(firewall, "after a rollback the kernel does not hold the confirmed rules: fwctl diff tells more");
+	if (firewall->confirmed.on)
+		flows_cut(firewall); /* what only the trial let in */
+	tell_end(firewall, EXIT_ROLLED_BACK, firewall->rolled_back);
 	return settled < 0 ? settled : 0;
 }
 
@@ -131,9 +172,10 @@ int trial_resume(struct firewall *firewall, struct diag *diag)
 	}
 	firewall->trial = (struct trial){
 		.on = true,
-		.kind = firewall->confirmed.on ? TRIAL_RELOAD : TRIAL_ENABLE,
+		.kind = !candidate.on ? TRIAL_DISABLE : firewall->confirmed.on ? TRIAL_RELOAD : TRIAL_ENABLE,
 		.generation = candidate.generation,
 		.timeout = candidate.policy.timeout,
+		.begun = now_ms(),
 		/* the kernel tells whole seconds, cut off */
 		.deadline = now_ms() + (uint64_t)left * 1000,
 		.candidate = candidate,
@@ -141,6 +183,24 @@ int trial_resume(struct firewall *firewall, struct diag *diag)
 	clock_arm(firewall);
 	log_say(LOG_NOTICE, "trial %" PRIu64 " goes on: %d s are left to confirm", candidate.generation, left);
 	return 0;
+}
+
+/* The candidate's rules into the kernel, with the gate empty: nothing changes for packets yet. Where nothing tracked
+ * connections so far, the flows that live already are made known first. */
+static int put_aside(struct firewall *firewall, struct diag *diag)
+{
+	struct flows *flows = NULL;
+	int r = 0;
+
+	if (!firewall->confirmed.on)
+		r = flows_prime(&flows);
+	if (r < 0)
+		log_say(LOG_WARNING, "flows that live already cannot be told from new ones: %s", strerror(-r));
+	r = firewall_settle(firewall, diag);
+	if (r >= 0 && flows && flows_check(flows) < 0)
+		log_say(LOG_WARNING, "some flows that live already may be cut");
+	flows_free(flows);
+	return r;
 }
 
 int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct confirmed *candidate, struct change *change)
@@ -163,10 +223,11 @@ int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct co
 		.timeout = change->timeout ? change->timeout : candidate->policy.timeout,
 		.candidate = *candidate,
 	};
-	r = firewall_settle(firewall, &diag); /* the gate is empty: nothing changes for packets yet */
+	r = put_aside(firewall, &diag);
 	if (r >= 0) {
 		record_write(firewall);
 		begun = now_ms();
+		firewall->trial.begun = begun;
 		firewall->trial.deadline = begun + firewall->trial.timeout * 1000;
 		r = gate_arm(firewall->sets, firewall->trial.timeout, candidate->generation);
 		if (r < 0)
@@ -196,6 +257,50 @@ int trial_refuse_running(struct firewall *firewall, struct change *change)
 			     firewall->trial.generation, left);
 }
 
+/* Who confirms must get in under the rules on trial. To switch off takes nothing away. */
+static int refuse_unproven(struct firewall *firewall, struct change *change)
+{
+	struct proof proof;
+
+	if (change->force || firewall->trial.kind == TRIAL_DISABLE)
+		return 0;
+	proof_of_access(firewall, change->pid, &proof);
+	if (!proof.holds)
+		return change_refuse(change, proof.hint, "%s; the trial goes on", proof.text);
+	snprintf(change->text, sizeof(change->text), "%s", proof.by);
+	return 0;
+}
+
+int firewall_extend(struct firewall *firewall, unsigned seconds, struct change *change)
+{
+	uint64_t now = now_ms(), left = firewall->trial.deadline > now ? (firewall->trial.deadline - now) / 1000 : 0;
+	unsigned longer = (unsigned)left + seconds;
+	int r;
+
+	if (!firewall->trial.on)
+		return change_refuse(change, NULL, "nothing is on trial%s%s", firewall->rolled_back[0] ? " any more: " : "",
+				     firewall->rolled_back);
+	if (longer > POLICY_TIMEOUT_MAX && firewall->trial.kind != TRIAL_DISABLE)
+		longer = POLICY_TIMEOUT_MAX;
+	change->exit = EXIT_TRIAL;
+	change->changed = true;
+	if (change->dry_run)
+		return 0;
+	r = gate_left(firewall->sets) > 0 ? gate_arm(firewall->sets, longer, firewall->trial.generation) : -ETIME;
+	if (r < 0 || now_ms() >= firewall->trial.deadline) { /* what is armed after its end is a gap: nobody must take it for one trial */
+		struct diag diag = { 0 };
+
+		roll_back(firewall, "it was over when it should be extended", &diag);
+		change_refuse(change, "begin it again", "too late: the trial is over and was rolled back");
+		change->exit = EXIT_ROLLED_BACK;
+		return -ETIME;
+	}
+	firewall->trial.deadline = now + longer * 1000ull;
+	clock_arm(firewall);
+	log_say(LOG_NOTICE, "extend by %s: trial %" PRIu64 " ends in %u s", change->who, firewall->trial.generation, longer);
+	return 0;
+}
+
 int firewall_confirm(struct firewall *firewall, struct change *change)
 {
 	struct confirmed next = firewall->trial.candidate;
@@ -212,6 +317,8 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 		change->changed = true;
 		return commit_dry_run(firewall, &next, change);
 	}
+	if (refuse_unproven(firewall, change) < 0)
+		return -EPERM;
 	/* The gate must hold until the confirmed chains are written. An answer that came after the deadline proves nothing:
 	 * the kernel may have ended the trial in between. */
 	if (deadline > now && (deadline - now) / 1000 + 1 > grace)
@@ -225,7 +332,7 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 	}
 	firewall->trial.deadline = now + grace * 1000;
 	next.since = now_epoch();
-	r = commit_final(firewall, &next, &diag);
+	r = next.on ? commit_final(firewall, &next, &diag) : commit_off(firewall, &next, &diag);
 	if (r < 0)
 		return change_refuse(change, "the trial goes on: mend it and confirm again, or it rolls back by itself", "%s",
 				     diag.text[0] ? diag.text : strerror(-r));
@@ -237,6 +344,9 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 		r = gate_close(firewall->sets);
 	if (r < 0)
 		firewall_degrade(firewall, "after a confirm: %s", diag.text[0] ? diag.text : strerror(-r));
+	if (next.on)
+		flows_cut(firewall);
+	tell_end(firewall, EXIT_DONE, "confirmed");
 	log_say(LOG_NOTICE, "confirm by %s: generation %" PRIu64 " is confirmed", change->who, next.generation);
 	change->exit = EXIT_DONE;
 	change->changed = true;

@@ -35,6 +35,8 @@ static void add_would(const char *line, void *user)
 		json_array_append_new(user, json_string("and more"));
 }
 
+#define DISABLE_SECONDS_MAX (24 * 3600) /* whoever wants longer says when it is time */
+
 static int verb_ping(struct call *call)
 {
 	call->result = json_pack("{s:s}", "version", FWD_VERSION);
@@ -197,12 +199,16 @@ static int verb_reload(struct call *call)
 
 static int verb_confirm(struct call *call)
 {
-	int r = take_nothing_more(call);
+	int r = take_flag(call, "force", &call->change.force);
 
 	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r >= 0)
 		r = firewall_confirm(call->firewall, &call->change);
-	if (r >= 0 && !call->change.dry_run)
+	if (r >= 0)
 		call->result = json_pack("{s:o}", "generation", json_generation(call->firewall));
+	if (r >= 0 && call->change.text[0])
+		json_object_set_new(call->result, "by", json_from_text(call->change.text));
 	return r;
 }
 
@@ -217,16 +223,49 @@ static int verb_rollback(struct call *call)
 	return r;
 }
 
-static int verb_disable(struct call *call)
+static int verb_extend(struct call *call)
 {
-	bool accept = false;
-	int r = take_flag(call, "accept", &accept);
+	json_int_t seconds = 0;
+	int r = take_number(call, "seconds", 1, POLICY_TIMEOUT_MAX, &seconds);
 
+	if (r == 0)
+		r = call_usage(call, "\"seconds\" is missing");
 	if (r >= 0)
 		r = take_nothing_more(call);
 	if (r >= 0)
-		r = firewall_disable(call->firewall, accept, &call->change);
+		r = firewall_extend(call->firewall, (unsigned)seconds, &call->change);
 	if (r >= 0)
+		call->result = json_pack("{s:o}", "trial", json_trial(call->firewall));
+	return r;
+}
+
+/* Answered when the trial ends; at once, where there is none. */
+static int verb_wait(struct call *call)
+{
+	int r = take_nothing_more(call);
+
+	if (r >= 0 && firewall_on_trial(call->firewall))
+		call->fd = VERBS_LATER;
+	return r;
+}
+
+static int verb_disable(struct call *call)
+{
+	bool accept = false;
+	json_int_t seconds = 0;
+	int r = take_flag(call, "accept", &accept);
+
+	if (r >= 0)
+		r = take_number(call, "for", POLICY_TIMEOUT_MIN, DISABLE_SECONDS_MAX, &seconds);
+	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r < 0)
+		return r;
+	call->change.timeout = (unsigned)seconds;
+	r = firewall_disable(call->firewall, accept, &call->change);
+	if (r >= 0 && firewall_on_trial(call->firewall))
+		call->result = json_pack("{s:o}", "trial", json_trial(call->firewall));
+	else if (r >= 0)
 		call->result = json_pack("{s:o}", "policies", json_policies(call->firewall));
 	return r;
 }
@@ -247,6 +286,8 @@ static const struct verb {
 	{ "reload", true, verb_reload },
 	{ "confirm", true, verb_confirm },
 	{ "rollback", true, verb_rollback },
+	{ "extend", true, verb_extend },
+	{ "wait", false, verb_wait },
 	{ "disable", true, verb_disable },
 };
 
@@ -318,6 +359,7 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 		return verbs_error(EXIT_REFUSED, verb->root ? "only root may do that" : "only root and the group fwd may ask", NULL);
 	}
 	describe(&call, request);
+	call.change.pid = caller->pid;
 	call.args = json_is_object(given) ? json_copy(given) : json_object();
 	r = check_members(&call, request);
 	call.change.would = add_would;
@@ -326,9 +368,14 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 		r = take_flag(&call, "dry_run", &call.change.dry_run);
 	if (r >= 0)
 		r = verb->function(&call);
-	reply = answer(&call, r);
+	reply = call.fd == VERBS_LATER ? NULL : answer(&call, r);
 	json_decref(call.args);
 	json_decref(call.would);
 	*fd = call.fd;
 	return reply;
+}
+
+json_t *verbs_end(int exit, const char *text)
+{
+	return json_pack("{s:i, s:b, s:{s:o}}", "exit", exit, "changed", 0, "result", "text", json_from_text(text));
 }

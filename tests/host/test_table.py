@@ -33,7 +33,7 @@ def manual():
     with open(os.path.join(SOURCE, 'docs', 'fwd-host.8')) as f:
         text = f.read().partition('.Sh COMMANDS')[2].partition('.Sh ')[0]
     found = {}
-    for part in text.split('\n.It Ic ')[1:]:
+    for part in text.replace('\\\n', '').split('\n.It Ic ')[1:]:
         heading = part.splitlines()[0]
         name = re.match(r'[a-z]+(?: (?!Op|Ar|Fl|Oo)[a-z]+)?', heading).group()
         found[name] = set(re.findall(r'Fl -([a-z0-9-]+)', heading)), set(re.findall(r'Fl -([a-z0-9-]+)', part))

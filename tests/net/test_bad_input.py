@@ -77,7 +77,7 @@ def ends_well(fwd):
 
 def enabled(fwd):
     fwd.ctl('enable', check=4)
-    fwd.ctl('confirm', check=0)
+    fwd.ctl('confirm', '--force', check=0)
 
 
 def connect(fwd):
@@ -304,7 +304,7 @@ def test_wrong_peers():
             os.chmod(path, 0o755)
         os.chmod(fwd.socket, 0o666)
         with unchanged(bed, fwd):
-            for verb in ('ping', 'status', 'list', 'diff', 'enable', 'disable', 'confirm', 'rollback', 'reload'):
+            for verb in ('ping', 'status', 'list', 'diff', 'enable', 'disable', 'confirm', '--force', 'rollback', 'reload'):
                 answer, = crowd(bed, fwd, verb, 1, NOBODY)
                 assert answer['exit'] == 1 and 'only root' in answer['error']['text'], (verb, answer)
             texts = [a['error']['text'] for a in crowd(bed, fwd, 'ping', 9, NOBODY)]
@@ -478,7 +478,7 @@ def test_hostile_rules():
                 still_closed(bed, before)
                 fwd.write_conf('[firewall]\nssh = whitelist\nssh-ports = 22\n')  # closes: on trial
                 fwd.ctl('reload', check=4)
-                code, answer, _ = fwd.ctl('confirm', json=True)
+                code, answer, _ = fwd.ctl('confirm', '--force', json=True)
                 assert code == 1 and 'rules.v6' in answer['error']['text'], (name, answer)
                 assert fwd.ctl('status', json=True)[1]['result']['trial'], name
                 assert there == tree(fwd.iptables, fwd.state), name
@@ -565,12 +565,12 @@ def test_state_directory_is_read_only():
         mounts(bed, fwd, 'mount', '--bind', fwd.state, fwd.state)
         mounts(bed, fwd, 'mount', '-o', 'remount,ro,bind', fwd.state)
         with unchanged(bed, fwd):
-            code, answer, _ = fwd.ctl('confirm', json=True)
+            code, answer, _ = fwd.ctl('confirm', '--force', json=True)
             assert code == 1 and 'confirmed' in answer['error']['text'] and 'Read-only' in answer['error']['text'], answer
             assert fwd.ctl('status', json=True)[1]['result']['trial']
         fwd.ctl('allow', '203.0.113.5', check=0)  # which needs no state
         mounts(bed, fwd, 'mount', '-o', 'remount,rw,bind', fwd.state)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         ends_well(fwd)
 
 
@@ -645,7 +645,7 @@ def test_disk_is_full():
             assert before == seen(), args
         os.truncate(inside('filler'), 0)
         fwd.ctl('allow', *networks, '--comment', 'x' * 200, check=0)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         with open(inside('ipsets')) as f:
             text = f.read()
         assert text.index('create whitelist ') < text.index('add whitelist '), text

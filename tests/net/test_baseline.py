@@ -23,7 +23,7 @@ def stage(family):
         bed.serve('host', probes.ECHO, 'udp')
         fwd.ctl('allow', bed.addr('friend', family), check=0)
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         yield Wire(bed, family), fwd
 
 
@@ -193,7 +193,7 @@ def the_gate(family):
         fwd.start()
         judged_by(wire, trial=False, other=False)
         fwd.ctl('reload', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         judged_by(wire, trial=False, other=True)
         fwd.write_conf(probes.CONF)
         fwd.ctl('reload', check=4)
@@ -272,7 +272,7 @@ def test_what_the_host_answers():
     with Bed() as bed, Fwd(bed, conf='[firewall]\nssh-ports = 22\n') as fwd:
         bed.serve('host', 8080)
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         assert answers(bed, 4, proto='icmp', type=8).type == 0
         assert answers(bed, 6, proto='icmp6', type=128).type == 129
         host = ipaddress.IPv6Address(bed.addr('host', 6)).packed
@@ -291,7 +291,7 @@ def test_forged_loopback_is_not_heard():
     with Bed() as bed, Fwd(bed) as fwd:
         server = bed.serve('host', 5353, 'udp')
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         for src, dst in [(s, d) for f, s in ((4, '127.0.0.1'), (6, '::1')) for d in (s, bed.addr('host', f))]:
             bed.send('stranger', packet.make(src, dst, 'udp', 777, 5353, payload=b'forged'))
         for addr in '127.0.0.1', '::1':

@@ -11,7 +11,7 @@ CONF = '[firewall]\nssh-ports = 22\n'
 
 def enabled(fwd):
     fwd.ctl('enable', check=4)
-    fwd.ctl('confirm', check=0)
+    fwd.ctl('confirm', '--force', check=0)
 
 
 def told(fwd):
@@ -43,7 +43,7 @@ def test_no_difference():
         assert told(fwd) == {}, told(fwd)
         fwd.ctl('enable', check=4)
         assert told(fwd) == {}, told(fwd)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         fwd.ctl('allow', '192.0.2.1', '2001:db8::/32', '--for', '1h', '--comment', 'büro', check=0)
         fwd.ctl('allow', '192.0.2.16-192.0.2.99', check=0)
         fwd.ctl('allow', '192.0.2.2', check=0)

@@ -132,7 +132,7 @@ class Changes:
     def enable(self):
         self.ctl('enable', check=4)
         self.flood.tell('judge')
-        self.ctl('confirm')
+        self.ctl('confirm', '--force')
 
     def disable(self):
         self.flood.tell('pardon')
@@ -155,10 +155,10 @@ class Changes:
         self.reload('22 2200', 4)
         self.ask('rollback')
         self.reload('2200', 4)
-        self.ask('confirm')
+        self.ask('confirm', '--force')
         self.reload('22 2200', 0)
         self.reload('22', 4)
-        self.ask('confirm')
+        self.ask('confirm', '--force')
 
     def reloads_given_up(self):
         """Trials cost no disk: most of the 500 are theirs, so that a slow one does not make this slow."""

@@ -27,7 +27,7 @@ def everywhere(bed, line):
 
 def enabled(fwd, *more):
     fwd.ctl('enable', *more, check=4)
-    fwd.ctl('confirm', check=0)
+    fwd.ctl('confirm', '--force', check=0)
 
 
 def tcp(bed, want, name, port=PORT):
@@ -119,11 +119,11 @@ def test_every_command_leaves_them_alone():
             ('enable', [], 4, True),
             ('rollback', [], 0, False),
             ('enable', [], 4, True),
-            ('confirm', [], 0, True),
+            ('confirm', '--force', [], 0, True),
             ('remove', ['192.0.2.99'], 0, True),
             ('reload', '[firewall]\nssh-ports = 22 2222\n', 0, True),
             ('reload', '[firewall]\nssh = whitelist\n', 4, True),
-            ('confirm', [], 0, True),
+            ('confirm', '--force', [], 0, True),
         )
         for verb, args, code, closed in steps:
             if verb == 'reload':
@@ -303,7 +303,7 @@ def test_an_accept_behind_us_in_a_trial():
         iptables(bed, 4, '-A INPUT -s 192.0.2.30 -p udp --dport %d -j ACCEPT' % WIREGUARD)
         moved(fwd, seen)
         bed.expect_all(*udp(bed, 'served', 'stranger')[:1], *udp(bed, 'silent', 'stranger')[1:])
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         bed.expect_all(*udp(bed, 'served', 'stranger')[:1], *udp(bed, 'silent', 'friend'))
 
 
@@ -431,7 +431,7 @@ def test_what_stays_behind_stays_behind_in_the_files():
             fwd.write_conf('[firewall]\nssh-ports = 22 2222\n' if 'DROP' in rule else '')
             fwd.ctl('reload', check=0 if 'DROP' in rule else 4)  # what is dead is no reason to refuse
             if 'DROP' not in rule:
-                fwd.ctl('confirm', check=0)
+                fwd.ctl('confirm', '--force', check=0)
             reboot(bed, fwd)
             bed.expect_all(*tcp(bed, 'silent', 'stranger'), *tcp(bed, 'served', 'friend'), *tcp(bed, 'served', 'stranger', 22))
             everywhere(bed, rule.replace('-A ', '-D '))
@@ -481,7 +481,8 @@ def test_changes_by_hand_are_told_and_repaired():
         by_hand(bed, fwd, ['-F FWD-INPUT', '-P INPUT ACCEPT'], [drop, policy], 'accept')
         by_hand(bed, fwd, ['-P INPUT ACCEPT', '-D INPUT -j FWD-INPUT'], [jump, policy], 'accept')
         by_hand(bed, fwd, ['-I FWD-INPUT -j ACCEPT'], ['- -A FWD-INPUT -j ACCEPT'], 'accept')
-        by_hand(bed, fwd, ['-D FWD-INPUT -j DROP', '-A FWD-INPUT -p tcp -j ACCEPT'], ['- -A FWD-INPUT -p tcp -j ACCEPT'], 'accept')
+        by_hand(bed, fwd, ['-D FWD-INPUT -j DROP', '-A FWD-INPUT -p tcp -j ACCEPT'], ['- -A FWD-INPUT -p tcp -j ACCEPT'],
+                'accept')
         by_hand(bed, fwd, ['-P INPUT ACCEPT', '-F', '-X'], [drop, jump, '+ -A FORWARD -j FWD-FORWARD'], 'accept')
 
 
@@ -536,8 +537,8 @@ def test_a_whitelist_made_by_hand_is_refused_with_a_remedy():
         iptables(bed, 4, '-I INPUT -p tcp --dport %d -m set ! --match-set whitelist src -j DROP' % PORT)
         before = bed.root('host', ['ipset', 'save']).stdout
         fwd.start()
-        for args in (['enable'], ['allow', '192.0.2.77'], ['allow', '192.0.2.77', '--for', '1h', '--comment', 'x'], ['enable', '--force'],
-                     ['enable', '--dry-run'], ['remove', bed.addr('friend')], ['allow', '2001:db8::77']):
+        for args in (['enable'], ['allow', '192.0.2.77'], ['allow', '192.0.2.77', '--for', '1h', '--comment', 'x'],
+                     ['enable', '--force'], ['enable', '--dry-run'], ['remove', bed.addr('friend')], ['allow', '2001:db8::77']):
             code, answer, _ = fwd.ctl(*args, json=True)
             assert code == 1 and not answer['changed'], (args, answer)
             text = '%s (%s)' % (answer['error']['text'], answer['error'].get('hint'))

@@ -29,7 +29,7 @@ def follows(bed, fwd):
 def test_allow_sees_what_stands():
     with Bed() as bed, Fwd(bed) as fwd:
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         follows(bed, fwd)
 
 
@@ -39,5 +39,5 @@ def test_allow_sees_what_stands_among_many():
         lines = ['-A FORWARD -s 198.18.%d.%d -j ACCEPT\n' % (i // 256, i % 256) for i in range(600)]
         bed.root('host', ['iptables-restore', '--noflush'], input='*filter\n' + ''.join(lines) + 'COMMIT\n')
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         follows(bed, fwd)

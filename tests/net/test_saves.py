@@ -49,7 +49,7 @@ def test_listings_show_exactly_the_ruleset():
         fill(fwd)
         fwd.ctl('enable', check=4)
         as_recorded(bed, 'first-trial')
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         as_recorded(bed, 'confirmed')
         for family in saves.SAVES:  # what fwd writes is what bookworm would
             golden('confirmed.bookworm.v%d' % family, re.sub(r'(?m) \[0:0\]$', '', fwd.rules(family)).splitlines())
@@ -87,7 +87,7 @@ def load_again(release):
     with Bed() as bed, Fwd(bed, conf=CONF) as fwd:
         fill(fwd)
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         fwd.ctl('remove', '203.0.113.6', check=0)
         want = listing(bed, release)
         assert any('203.0.113.4/31' in line for line in want) and not any('203.0.113.6' in line for line in want), want
@@ -121,7 +121,7 @@ def test_files_saved_by_others_are_taken_up():
     with Bed() as bed, Fwd(bed, conf=CONF) as fwd:
         fill(fwd)
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         for release in saves.RELEASES:
             want = listing(bed, release)
             for name, tool in (('ipsets', ['ipset', 'save']), ('rules.v4', ['iptables-save']), ('rules.v6', ['ip6tables-save'])):
@@ -231,7 +231,7 @@ def test_lines_of_others_in_the_files_stay():
         fwd.ctl('rollback', check=0)
         stand(False)
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         stand(True)
         fwd.ctl('allow', '192.0.2.20', '2001:db8::20', check=0)
         fwd.write_conf('[firewall]\nssh-ports = 22 2222\n')
@@ -241,7 +241,7 @@ def test_lines_of_others_in_the_files_stay():
         fwd.write_conf('[firewall]\nssh-ports = 22\n')
         fwd.ctl('reload', check=4)
         stand(True)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         assert '--dport 2222' not in fwd.rules(4) + fwd.rules(6)
         stand(True)
         fwd.ctl('remove', '192.0.2.20', check=0)
@@ -266,7 +266,7 @@ def test_a_file_that_cannot_be_read_is_never_written_over():
             path = os.path.join(fwd.iptables, 'rules.v%d' % family)
             with open(path, 'w') as f:
                 f.write(text)
-            code, answer, _ = fwd.ctl('confirm', json=True)
+            code, answer, _ = fwd.ctl('confirm', '--force', json=True)
             told = answer['error']['text']
             assert code == 1 and not answer['changed'], answer
             assert path + (':%d: ' % line if line else '') in told, (text, told)
@@ -274,13 +274,13 @@ def test_a_file_that_cannot_be_read_is_never_written_over():
             assert sorted(os.listdir(fwd.iptables)) == ['ipsets', os.path.basename(path)], os.listdir(fwd.iptables)
             assert fwd.ctl('status', json=True, check=0)[1]['result']['state'] == 'trial'
             os.unlink(path)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
 
 
 def test_a_file_that_became_unreadable():
     with Bed() as bed, Fwd(bed) as fwd:
         fwd.ctl('enable', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         want, path = fwd.rules(4), os.path.join(fwd.iptables, 'rules.v4')
 
         def write(text):

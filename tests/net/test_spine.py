@@ -29,7 +29,7 @@ def both(bed, name):
 
 def enabled(fwd):
     fwd.ctl('enable', check=4)
-    fwd.ctl('confirm', check=0)
+    fwd.ctl('confirm', '--force', check=0)
 
 
 def test_enable_allow_remove():
@@ -111,7 +111,7 @@ def test_trial_ends_by_itself():
         status = fwd.ctl('status', json=True, check=0)[1]['result']
         assert status['state'] == 'off' and status['trial'] is None, status
         assert any('rolled back' in a['text'] for a in status['attention']), status
-        assert fwd.ctl('confirm')[0] == 1
+        assert fwd.ctl('confirm', '--force')[0] == 1
 
 
 def test_trial_ends_without_the_daemon():
@@ -136,7 +136,7 @@ def test_trial_goes_on_after_a_restart():
         trial = fwd.ctl('status', json=True, check=0)[1]['result']['trial']
         assert trial and trial['left'] <= 30 and trial['what'] == 'enable', trial
         silent(bed, 'stranger')
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         silent(bed, 'stranger')
         assert fwd.ctl('status', json=True)[1]['result']['state'] == 'on'
 
@@ -185,7 +185,7 @@ def test_reload():
         fwd.ctl('rollback', check=0)
         served(bed, 'stranger', port=22)
         fwd.ctl('reload', '--timeout', '20s', check=4)
-        fwd.ctl('confirm', check=0)
+        fwd.ctl('confirm', '--force', check=0)
         silent(bed, 'stranger', port=22)
         fwd.restart()
         silent(bed, 'stranger', port=22)

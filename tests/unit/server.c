@@ -41,6 +41,18 @@ json_t *verbs_error(int code, const char *text, const char *hint)
 	return json_pack("{s:i, s:o}", "exit", code, "text", json_from_text(text));
 }
 
+void firewall_on_end(struct firewall *firewall, firewall_ended *ended, void *user)
+{
+	(void)firewall;
+	(void)ended;
+	(void)user;
+}
+
+json_t *verbs_end(int exit, const char *text)
+{
+	return json_pack("{s:i, s:s}", "exit", exit, "text", text);
+}
+
 json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct caller *caller, int *fd)
 {
 	(void)firewall;
