@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`fwctl diff`: every kind of difference is told, under its name, and asking changes nothing."""
 import os
-import subprocess
-import sys
+import signal
 
 from bed import Bed, Fwd
+from sshd import Sshd, wait_for
 
 CONF = '[firewall]\nssh-ports = 22\n'
 
@@ -97,27 +97,16 @@ def test_wish():
         assert list(differences) == ['fwd.conf'] and 'fwd.conf:2' in differences['fwd.conf'][0], differences
 
 
-SSHD = """import ctypes, socket, sys
-ctypes.CDLL(None).prctl(15, b'sshd', 0, 0, 0)
-listener = socket.create_server(('', int(sys.argv[1])))
-print('ready', flush=True)
-listener.accept()"""
-
-
-def sshd(bed, port):
-    """Something of that name that listens."""
-    process = bed.popen('host', [sys.executable, '-c', SSHD, str(port)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == 'ready\n'
-
-
 def test_found_ssh_ports():
     """The words of fwd.conf are the same; what `auto` finds is not."""
     with Bed() as bed, Fwd(bed, start=False) as fwd:
-        sshd(bed, 22)
+        first = Sshd(bed)
         fwd.start()
         enabled(fwd)
         assert told(fwd) == {}, told(fwd)
-        sshd(bed, 2222)
+        os.kill(first.pid, signal.SIGTERM)
+        wait_for('the end of sshd', lambda: not first.read('/run/sshd.pid'))
+        Sshd(bed, more='Port 2222')
         want = ['- ssh-ports = auto, found: 22', '+ ssh-ports = auto, found: 22 2222']
         assert told(fwd) == {'fwd.conf': want}, told(fwd)
         fwd.ctl('reload', check=0)
