@@ -653,7 +653,7 @@ def test_disk_is_full():
 
 
 def test_what_could_not_be_written_is_written_later():
-    """The very first change fails, for want of room; the create line that was part of it comes with the next one."""
+    """The very first change fails, for want of room; the create lines that were part of it come with the next one."""
     with Bed() as bed, Fwd(bed) as fwd:
         fwd.stop()
         in_front(fwd, 'mount -t tmpfs -o size=16k,mode=755 tmpfs "%s"' % fwd.iptables)
@@ -670,6 +670,7 @@ def test_what_could_not_be_written_is_written_later():
         with open(root + 'ipsets') as f:
             text = f.read()
         assert re.search(r'^create whitelist .*\n(.*\n)*add whitelist 203\.0\.113\.6', text, re.M) and '113.5' not in text, text
+        assert 'create whitelist6 ' in text, text
         ends_well(fwd)
 
 
