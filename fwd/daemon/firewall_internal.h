@@ -38,6 +38,7 @@ struct firewall {
 	bool guessed;            /* @confirmed is not what the file says, which could not be read: it stays as it is */
 	struct trial trial;
 	bool journaled[POLICY_LISTS_MAX][FAMILIES]; /* the journal has the create line, by index in the confirmed lists */
+	bool gate_journaled;     /* so has it those of the gate, empty: rules that somebody saves in mid-trial name them */
 	char degraded[512];      /* empty: all is well; else what is not, for status */
 	firewall_ended *ended;   /* who waits for the end of a trial; may be NULL */
 	void *ended_user;
