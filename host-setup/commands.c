@@ -24,6 +24,7 @@ const struct opt_info opt_table[OPT_COUNT] = {
 	[OPT_ONLY] = { "only", 0, "STEP,STEP", "these steps alone" },
 	[OPT_SKIP] = { "skip", 0, "STEP,STEP", "all steps but these" },
 	[OPT_REMOVE_DATA] = { "remove-data", 0, NULL, "remove the user with his home: images, containers, volumes" },
+	[OPT_IMAGE] = { "image", 0, "IMAGE", "try containers, too, with an image that has id, cat and touch" },
 	[OPT_GID] = { "gid", 0, "N", "the group that owns it inside; the same number as --uid if not given" },
 };
 
@@ -39,6 +40,7 @@ const struct command command_table[] = {
 	{ "apply", "", "show the plan, and do it", STEPS | NET | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_REPLACE), 0, 0,
 	  run_apply },
 	{ "check", "", "is all still as it should be?", STEPS | NET | OPT_BIT(OPT_FROM), 0, 0, run_check },
+	{ "doctor", "", "examine all, try it, and say what to do", WHERE | OPT_BIT(OPT_IMAGE), 0, 0, run_doctor },
 	{ "undo", "", "take back what apply did", UNDO, 0, 0, run_undo },
 	{ "shell", "[-- COMMAND ...]", "a shell, or a command, as the container user", WHERE, 0, UINT32_MAX, run_shell },
 	{ "idmap", "N", "who is uid and gid N of a container on this host, and why", WHERE, 1, 1, run_idmap },

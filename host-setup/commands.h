@@ -42,6 +42,7 @@ enum opt {
 	OPT_ONLY,
 	OPT_SKIP,
 	OPT_REMOVE_DATA,
+	OPT_IMAGE,
 	OPT_COUNT
 };
 #define OPT_BIT(opt) (1u << (opt))
@@ -92,6 +93,7 @@ int run_plan(const struct call *call); /* engine.c */
 int run_apply(const struct call *call);
 int run_check(const struct call *call);
 int run_undo(const struct call *call);
+int run_doctor(const struct call *call); /* examine.c */
 int run_shell(const struct call *call);
 int run_fetch(const struct call *call);
 int run_help(const struct call *call);

@@ -134,6 +134,20 @@ static int record(struct host *host, json_t *fresh, struct fault *fault)
 	return state_put(host, NAME, json_pack("{s:o}", "installed", all), fault);
 }
 
+/* The package starts a containerd as root at once, which nobody asked for and which leaves its files about. A mask that a reboot
+ * takes away keeps it from that; the step "rootful" lifts it. */
+static int keep_quiet(const json_t *fresh, struct fault *fault)
+{
+	static const char *const mask[] = { "systemctl", "mask", "--runtime", "containerd.service", NULL };
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(fresh, i, name)
+		if (strcmp(json_string_value(name), "containerd") == 0)
+			return run_must(mask, NULL, fault);
+	return 0;
+}
+
 static int install(struct host *host, const json_t *names, struct fault *fault)
 {
 	static const char *const simulate[] = { "-s", "install", "--no-install-recommends", NULL };
@@ -155,6 +169,8 @@ static int install(struct host *host, const json_t *names, struct fault *fault)
 	} else {
 		r = record(host, fresh, fault);
 	}
+	if (r == 0)
+		r = keep_quiet(fresh, fault);
 	if (r == 0)
 		r = apt(*list ? replace : keep, names, NULL, fault);
 	json_decref(gone);
@@ -216,6 +232,7 @@ static int others(const json_t *names, const char *text, struct fault *fault)
 int packages_undo(struct host *host, struct fault *fault)
 {
 	static const char *const simulate[] = { "-s", "purge", NULL };
+	static const char *const unmask[] = { "systemctl", "unmask", "--runtime", "containerd.service", NULL };
 	static const char *const purge[] = { "-y", "purge", NULL };
 	const json_t *names = json_object_get(state_of(host, NAME), "installed");
 	char *text = NULL;
@@ -227,5 +244,7 @@ int packages_undo(struct host *host, struct fault *fault)
 	if (r == 0)
 		r = others(names, text, fault);
 	free(text);
+	if (r == 0)
+		run_tool(unmask, NULL, NULL); /* of a run that was killed */
 	return r == 0 ? apt(purge, names, NULL, fault) : r;
 }
