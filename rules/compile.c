@@ -8,6 +8,7 @@
 #include <linux/netfilter.h>
 
 #include "rules/compile.h"
+#include "rules/rulebuild.h"
 
 #define ICMP_PROTO 0xff /* in struct line: ICMP or ICMPv6, as the family has it */
 
@@ -37,11 +38,13 @@ static const struct line answers[] = {
 };
 
 /* What a host needs whoever asks. Path MTU stands before INVALID, for that is what conntrack calls a report about a
- * flow that it does not track; neighbour discovery, router messages and MLD it leaves UNTRACKED. Hop limit 255 can only
- * come from the own link: no router forwards it. MLD comes with hop limit 1. */
+ * flow that it does not track; redirects (137) too, for so it calls those that do not quote a packet before all else, and
+ * routers name the better hop's hardware address first. Neighbour discovery, router messages and MLD it leaves UNTRACKED.
+ * Hop limit 255 can only come from the own link: no router forwards it. MLD comes with hop limit 1. */
 static const struct line services[] = {
 	{ .family = AF_INET, .proto = IPPROTO_ICMP, .icmp_type = 3, .icmp_code = 4, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 2, .target = TARGET_ACCEPT },
+	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 137, .hop_limit = 255, .target = TARGET_ACCEPT },
 	{ .states = CT_INVALID, .target = TARGET_DROP },
 	{ .family = AF_INET, .proto = IPPROTO_ICMP, .icmp_type = 8, .target = TARGET_ACCEPT },
 	{ .family = AF_INET, .proto = IPPROTO_IGMP, .target = TARGET_ACCEPT },
@@ -51,7 +54,6 @@ static const struct line services[] = {
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 134, .hop_limit = 255, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 135, .hop_limit = 255, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 136, .hop_limit = 255, .target = TARGET_ACCEPT },
-	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 137, .hop_limit = 255, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 130, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 131, .target = TARGET_ACCEPT },
 	{ .family = AF_INET6, .proto = IPPROTO_ICMPV6, .icmp_type = 132, .target = TARGET_ACCEPT },
@@ -60,79 +62,9 @@ static const struct line services[] = {
 	{ 0 },
 };
 
-/* One table under construction. The first lack of memory stays in error, and everything after it does nothing, so that
- * only compile() has to ask. */
-struct builder {
-	uint8_t family;
-	struct table *table;
-	struct chain *chain; /* being filled: add no chain to the table meanwhile */
-	struct rule *rule;   /* being filled; NULL after an error */
-	struct match spare;  /* written to after an error */
-	int error;
-};
-
-static void begin_chain(struct builder *b, const char *name)
-{
-	b->chain = table_find_chain(b->table, name);
-	b->rule = NULL;
-	if (!b->chain)
-		b->error = -ENOMEM;
-}
-
-static void begin_rule(struct builder *b, enum target_kind kind, const char *chain)
-{
-	b->rule = b->error ? NULL : chain_add_rule(b->chain);
-	if (!b->rule || rule_set_target(b->rule, kind, chain) < 0) {
-		b->error = -ENOMEM;
-		b->rule = NULL;
-	}
-}
-
-static struct match *add_match(struct builder *b, enum match_kind kind)
-{
-	struct match *match = b->rule ? rule_add_match(b->rule, kind) : NULL;
-
-	if (match)
-		return match;
-	b->error = -ENOMEM;
-	b->rule = NULL;
-	return &b->spare;
-}
-
-static void add_network(struct builder *b, enum match_kind kind, const struct cidr *net)
-{
-	struct match *match = add_match(b, kind);
-
-	match->u.net.addr = net->addr;
-	cidr_mask(net->len, match->u.net.mask);
-}
-
-static void add_link_local(struct builder *b)
-{
-	struct cidr net = { .addr = { .family = AF_INET6, .bytes = { 0xfe, 0x80 } }, .len = 10 };
-
-	add_network(b, MATCH_SRC, &net);
-}
-
-static void add_iif(struct builder *b, const char *name)
-{
-	struct match *match = add_match(b, MATCH_IIF);
-
-	snprintf(match->u.iface.name, sizeof(match->u.iface.name), "%s", name);
-}
-
-static void add_set(struct builder *b, const char *name)
-{
-	struct match *match = add_match(b, MATCH_SET);
-
-	snprintf(match->u.set.name, sizeof(match->u.set.name), "%s", name);
-	match->u.set.dim = 1;
-	match->u.set.src = 1;
-}
-
 static void add_conntrack(struct builder *b, const struct line *line)
 {
-	struct match *match = add_match(b, MATCH_CONNTRACK);
+	struct match *match = build_match(b, MATCH_CONNTRACK);
 
 	if (line->states)
 		match->u.conntrack.flags |= CONNTRACK_STATE;
@@ -151,28 +83,28 @@ static void add_line(struct builder *b, const struct line *line)
 
 	if (line->family && line->family != b->family)
 		return;
-	begin_rule(b, line->target, NULL);
+	build_rule(b, line->target, NULL);
 	if (line->link_local)
-		add_link_local(b);
+		build_link_local(b);
 	if (line->proto == ICMP_PROTO)
-		add_match(b, MATCH_PROTO)->u.proto = b->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+		build_match(b, MATCH_PROTO)->u.proto = b->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	else if (line->proto)
-		add_match(b, MATCH_PROTO)->u.proto = line->proto;
+		build_match(b, MATCH_PROTO)->u.proto = line->proto;
 	if (line->sport || line->dport) {
-		match = add_match(b, MATCH_UDP);
+		match = build_match(b, MATCH_UDP);
 		if (line->sport)
 			match->u.ports.sport = (struct port_span){ line->sport, line->sport };
 		if (line->dport)
 			match->u.ports.dport = (struct port_span){ line->dport, line->dport };
 	}
 	if (line->icmp_type) {
-		match = add_match(b, line->proto == IPPROTO_ICMP ? MATCH_ICMP : MATCH_ICMP6);
+		match = build_match(b, line->proto == IPPROTO_ICMP ? MATCH_ICMP : MATCH_ICMP6);
 		match->u.icmp.type = line->icmp_type;
 		if (line->icmp_code)
 			match->u.icmp.code_lo = match->u.icmp.code_hi = line->icmp_code;
 	}
 	if (line->hop_limit)
-		add_match(b, MATCH_HL)->u.hl = line->hop_limit;
+		build_match(b, MATCH_HL)->u.hl = line->hop_limit;
 	if (line->states || line->status)
 		add_conntrack(b, line);
 }
@@ -185,8 +117,8 @@ static void add_lines(struct builder *b, const struct line *lines)
 
 static void add_trusted(struct builder *b, const char *interface)
 {
-	begin_rule(b, TARGET_ACCEPT, NULL);
-	add_iif(b, interface);
+	build_rule(b, TARGET_ACCEPT, NULL);
+	build_iif(b, interface);
 }
 
 static void add_ssh(struct builder *b, const struct policy *policy)
@@ -196,19 +128,27 @@ static void add_ssh(struct builder *b, const struct policy *policy)
 	for (size_t i = 0; i < policy->n_ssh_ports; i++) {
 		struct port_span port = { policy->ssh_ports[i], policy->ssh_ports[i] };
 
-		begin_rule(b, TARGET_ACCEPT, NULL);
-		add_match(b, MATCH_PROTO)->u.proto = IPPROTO_TCP;
-		add_match(b, MATCH_TCP)->u.ports.dport = port;
+		build_rule(b, TARGET_ACCEPT, NULL);
+		build_match(b, MATCH_PROTO)->u.proto = IPPROTO_TCP;
+		build_match(b, MATCH_TCP)->u.ports.dport = port;
 	}
+}
+
+/* The set of a list; on a trial that takes entries away, without those of the cut. */
+static void build_list_set(struct builder *b, const char *set)
+{
+	build_set(b, set, false);
+	if (b->cut)
+		build_set(b, b->family == AF_INET6 ? SET_CUT6 : SET_CUT, true);
 }
 
 /* Destination and interface of a list, in a rule just begun. */
 static void add_scope(struct builder *b, const struct list *list)
 {
 	if (list->destination.addr.family)
-		add_network(b, MATCH_DST, &list->destination);
+		build_network(b, MATCH_DST, &list->destination);
 	if (list->interface[0])
-		add_iif(b, list->interface);
+		build_iif(b, list->interface);
 }
 
 /* One rule of a list for @n ports of one protocol, MULTIPORT_MAX slots at most. */
@@ -217,18 +157,18 @@ static void add_port_rule(struct builder *b, const struct list *list, const char
 {
 	struct match *match;
 
-	begin_rule(b, TARGET_ACCEPT, NULL);
+	build_rule(b, TARGET_ACCEPT, NULL);
 	add_scope(b, list);
-	add_match(b, MATCH_PROTO)->u.proto = proto;
+	build_match(b, MATCH_PROTO)->u.proto = proto;
 	if (n == 1) {
-		add_match(b, proto == IPPROTO_TCP ? MATCH_TCP : MATCH_UDP)->u.ports.dport = spans[0];
+		build_match(b, proto == IPPROTO_TCP ? MATCH_TCP : MATCH_UDP)->u.ports.dport = spans[0];
 	} else {
-		match = add_match(b, MATCH_MULTIPORT);
+		match = build_match(b, MATCH_MULTIPORT);
 		match->u.multiport.which = 'd';
 		match->u.multiport.n = n;
 		memcpy(match->u.multiport.spans, spans, n * sizeof(*spans));
 	}
-	add_set(b, set);
+	build_list_set(b, set);
 }
 
 static void add_ports(struct builder *b, const struct list *list, const char *set, uint8_t proto)
@@ -259,14 +199,14 @@ static void add_published(struct builder *b, const struct list *list, const char
 	for (size_t i = 0; i < list->n_ports; i++) {
 		struct match *match;
 
-		begin_rule(b, TARGET_ACCEPT, NULL);
+		build_rule(b, TARGET_ACCEPT, NULL);
 		add_scope(b, list);
-		add_match(b, MATCH_PROTO)->u.proto = list->ports[i].proto;
-		match = add_match(b, MATCH_CONNTRACK);
+		build_match(b, MATCH_PROTO)->u.proto = list->ports[i].proto;
+		match = build_match(b, MATCH_CONNTRACK);
 		match->u.conntrack.flags = CONNTRACK_STATE | CONNTRACK_ORIGDST_PORT;
 		match->u.conntrack.states = CT_DNAT;
 		match->u.conntrack.origdst_port = (struct port_span){ list->ports[i].lo, list->ports[i].hi };
-		add_set(b, set);
+		build_list_set(b, set);
 	}
 }
 
@@ -280,9 +220,9 @@ static void add_lists(struct builder *b, const struct policy *policy, bool forwa
 			continue;
 		list_set_name(list, b->family, set);
 		if (list->n_ports == 0) {
-			begin_rule(b, TARGET_ACCEPT, NULL);
+			build_rule(b, TARGET_ACCEPT, NULL);
 			add_scope(b, list);
-			add_set(b, set);
+			build_list_set(b, set);
 		} else if (forward) {
 			add_published(b, list, set);
 		} else {
@@ -304,7 +244,7 @@ static void add_body(struct builder *b, const struct policy *policy, bool forwar
 		add_ssh(b, policy);
 	}
 	add_lists(b, policy, forward);
-	begin_rule(b, TARGET_DROP, NULL); /* the base chain's policy only repeats it */
+	build_rule(b, TARGET_DROP, NULL); /* the base chain's policy only repeats it */
 }
 
 struct hook {
@@ -319,9 +259,14 @@ static const struct hook hooks[] = {
 };
 #define N_HOOKS (sizeof(hooks) / sizeof(*hooks))
 
+static bool is_trial(const struct wish *wish)
+{
+	return wish->candidate || wish->trial_off;
+}
+
 static bool is_off(const struct wish *wish)
 {
-	return !wish->confirmed && !wish->candidate;
+	return !wish->confirmed && !is_trial(wish);
 }
 
 /* The chains before any rule: pointers to chains do not outlive the next one. */
@@ -337,26 +282,31 @@ static int add_chains(struct table *table, const struct hook *hook, const struct
 	base->policy = wish->policy;
 	if (is_off(wish))
 		return 0;
-	if (!table_add_chain(table, hook->chain) || (wish->candidate && !table_add_chain(table, hook->trial)))
+	if (!table_add_chain(table, hook->chain) || (is_trial(wish) && !table_add_chain(table, hook->trial)))
 		return -ENOMEM;
 	return 0;
 }
 
 static void add_rules(struct builder *b, const struct hook *hook, const struct wish *wish)
 {
-	begin_chain(b, hook->base);
-	begin_rule(b, TARGET_JUMP, hook->chain);
-	begin_chain(b, hook->chain);
-	if (wish->candidate) {
+	build_chain(b, hook->base);
+	build_rule(b, TARGET_JUMP, hook->chain);
+	build_chain(b, hook->chain);
+	if (is_trial(wish)) {
 		/* goto: who enters the trial never comes back to the confirmed rules */
-		begin_rule(b, TARGET_GOTO, hook->trial);
-		add_set(b, SET_GATE);
+		build_rule(b, TARGET_GOTO, hook->trial);
+		build_set(b, SET_GATE, false);
 	}
 	if (wish->confirmed)
 		add_body(b, wish->confirmed, hook->forward);
-	if (wish->candidate) {
-		begin_chain(b, hook->trial);
-		add_body(b, wish->candidate, hook->forward);
+	if (is_trial(wish)) {
+		build_chain(b, hook->trial);
+		b->cut = wish->cut;
+		if (wish->candidate)
+			add_body(b, wish->candidate, hook->forward);
+		else
+			build_rule(b, TARGET_ACCEPT, NULL); /* the policy may be DROP: nobody must come to it */
+		b->cut = false;
 	}
 }
 

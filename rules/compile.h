@@ -4,6 +4,8 @@
  * Policy -> ruleset: the rules that fwd wants in the kernel and in the files, and only those. The order and the reason of
  * each line: docs/architecture.md.
  */
+#include <stdbool.h>
+
 #include "rules/policy.h"
 #include "rules/ruleset.h"
 
@@ -16,12 +18,16 @@
 #define SET_GATE "fwd-trial"  /* list:set; its members expire with the trial */
 #define SET_ALL "fwd-all"     /* hash:net inet: both halves of IPv4 */
 #define SET_ALL6 "fwd-all6"
+#define SET_CUT "fwd-cut"    /* hash:net inet: entries that a trial takes away */
+#define SET_CUT6 "fwd-cut6"
 
 /* What should stand. Policies are read during the call only. */
 struct wish {
 	const struct policy *confirmed; /* NULL: nothing is confirmed: our chains then hold the gate alone; without a candidate too (off) there are none, and no jump */
-	const struct policy *candidate; /* on trial; NULL: no trial */
+	const struct policy *candidate; /* on trial; NULL: no trial, unless */
 	uint8_t policy;                 /* of the base chains INPUT and FORWARD: NF_DROP, NF_ACCEPT or POLICY_KEEP */
+	bool trial_off;                 /* with no candidate: "off" is on trial, that is, everybody is let in */
+	bool cut;                       /* on trial the lists count without what is in SET_CUT, SET_CUT6 */
 };
 
 /*

@@ -176,6 +176,13 @@ static int ct_bits_match(struct decoder *d, const struct load *load, uint32_t an
 	else
 		match->u.conntrack.states =
 			(uint16_t)((any & ~NFT_UNTRACKED) | (any & NFT_UNTRACKED ? CT_UNTRACKED : 0));
+	if (!nat || !inverted)
+		return 0;
+	/* a packet without an entry has no `ct status`, not even one without NAT; a state it has, and no SNAT in it */
+	match = conntrack_match(d, CONNTRACK_STATE, false);
+	if (!match)
+		return -ENOMEM;
+	match->u.conntrack.states = CT_NEW | CT_ESTABLISHED | CT_RELATED;
 	return 0;
 }
 

@@ -121,6 +121,19 @@ struct chain *table_find_chain(const struct table *table, const char *name)
 	return NULL;
 }
 
+const struct chain *table_next_chain(const struct table *table, const char *name)
+{
+	const struct chain *next = NULL;
+
+	for (size_t i = 0; table && i < table->n_chains; i++) {
+		const struct chain *chain = &table->chains[i];
+
+		if (!chain->base && strcmp(chain->name, name) > 0 && (!next || strcmp(chain->name, next->name) < 0))
+			next = chain;
+	}
+	return next;
+}
+
 struct chain *table_add_chain(struct table *table, const char *name)
 {
 	struct chain *chain = table_find_chain(table, name);

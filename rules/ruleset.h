@@ -177,6 +177,8 @@ struct table *ruleset_find_table(const struct ruleset *ruleset, uint8_t family, 
 struct table *ruleset_add_table(struct ruleset *ruleset, uint8_t family, const char *name); /* or the one there is */
 struct chain *table_find_chain(const struct table *table, const char *name); /* @table may be NULL */
 struct chain *table_add_chain(struct table *table, const char *name);        /* or the one there is */
+/* The next chain behind @name ("": the first) that is no base chain, in alphabetical order. @table may be NULL. */
+const struct chain *table_next_chain(const struct table *table, const char *name);
 struct rule *chain_add_rule(struct chain *chain);
 struct match *rule_add_match(struct rule *rule, enum match_kind kind);
 int rule_set_target(struct rule *rule, enum target_kind kind, const char *chain);

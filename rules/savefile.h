@@ -23,10 +23,10 @@ int savefile_parse(const char *text, size_t len, uint8_t family, struct ruleset 
 
 /*
  * The text of @old (may be empty) with our part replaced by @ours (as compile() makes it; NULL: our part is taken out and
- * base policies that are not POLICY_KEEP in @policies are set): our chains, the policies of INPUT and FORWARD, and our jump
- * last among the rules of its base chain. Every line of others stays byte-identical and in its order; a rule that jumps
- * to a chain of ours with matches of its own is another's as long as that chain stays. Any table of @ours will do; what
- * the text lacks is added at its end. The caller frees *ret.
+ * base policies that are not POLICY_KEEP in @policies are set): our chains, the policies of INPUT and FORWARD, and our jump:
+ * where it stands already (what is dead behind it stays so), else last among the rules of its base chain. Every line of
+ * others stays byte-identical and in its order; a rule that jumps to a chain of ours with matches of its own is another's as
+ * long as that chain stays. Any table of @ours will do; what the text lacks is added at its end. The caller frees *ret.
  * -EINVAL with @diag where @old is no iptables-save text: nothing may then be written over it.
  */
 struct savefile_policies {

@@ -26,6 +26,7 @@ struct merge {
 	const struct table *table; /* of ours, or NULL */
 	size_t chains_at;          /* where lines of chains are inserted: behind those of others */
 	unsigned bases;            /* bit i: saveline_base(name, i) has its line */
+	unsigned jumps;            /* bit i: and its jump of ours */
 	bool last;                 /* no section of this name follows: iptables-restore keeps the last alone */
 };
 
@@ -96,18 +97,23 @@ static void put_base(struct merge *merge)
 static void put_chain(struct merge *merge)
 {
 	const char *name = merge->line.words[0];
-	const struct saveline_base *base;
+	unsigned bit = saveline_base_bit(merge->name, name);
 
 	if (chain_is_ours(name))
 		return;
-	for (unsigned i = 0; (base = saveline_base(merge->name, i)); i++)
-		if (strcmp(base->name, name) == 0)
-			merge->bases |= 1u << i;
-	if (saveline_find_base(merge->name, name))
+	merge->bases |= bit;
+	if (bit)
 		put_base(merge);
 	else
 		put_bytes(merge, merge->line.begin, merge->line.len);
 	merge->chains_at = merge->len;
+}
+
+/* Where a rule goes on. No table was passed to its parser, so that a jump may be opaque: the name of the chain, and perhaps
+ * a match that came late. */
+static const char *jump_text(const struct target *target)
+{
+	return target->chain ? target->chain : target->kind == TARGET_OPAQUE ? target->text : "";
 }
 
 /*
@@ -116,9 +122,7 @@ static void put_chain(struct merge *merge)
  */
 static bool rule_goes(const struct merge *merge, const struct saverule *rule)
 {
-	const struct target *target = &rule->rule.target;
-	/* no table was passed, so a jump is opaque: the name of the chain and perhaps a match that came late */
-	const char *text = target->chain ? target->chain : target->kind == TARGET_OPAQUE ? target->text : "";
+	const char *text = jump_text(&rule->rule.target);
 	size_t len = strcspn(text, " ");
 	char to[CHAIN_NAME_MAX + 1];
 
@@ -136,6 +140,22 @@ static bool rule_goes(const struct merge *merge, const struct saverule *rule)
 	return saveline_find_base(merge->name, rule->chain);
 }
 
+/*
+ * Whether a line that goes is the very jump that would be written at the end. The first stays in its place: somebody put
+ * rules behind it, where they are dead. In front they would decide: a saved REJECT locks everybody out at the next boot.
+ */
+static bool jump_stays(struct merge *merge, const struct saverule *rule)
+{
+	const struct chain *chain = merge->last ? table_find_chain(merge->table, rule->chain) : NULL;
+	unsigned bit = saveline_base_bit(merge->name, rule->chain);
+
+	if (!bit || merge->jumps & bit || !chain || chain->n_rules != 1 || rule->rule.n_matches > 0 ||
+	    rule->rule.target.kind == TARGET_GOTO || strcmp(chain->rules[0].target.chain, jump_text(&rule->rule.target)) != 0)
+		return false;
+	merge->jumps |= bit;
+	return true;
+}
+
 static int put_rule(struct merge *merge)
 {
 	struct saverule rule;
@@ -144,27 +164,14 @@ static int put_rule(struct merge *merge)
 	r = saverule_parse(&merge->line, merge->reader.line, merge->family, NULL, &rule, merge->reader.diag);
 	if (r < 0)
 		return r;
-	if (!rule_goes(merge, &rule))
+	if (!rule_goes(merge, &rule) || jump_stays(merge, &rule))
 		put_bytes(merge, merge->line.begin, merge->line.len);
 	rule_clear(&rule.rule);
 	return 0;
 }
 
-/* Our chains of the table in the order of iptables-save, which sorts them: the next one behind @name. */
-static const struct chain *next_chain(const struct table *table, const char *name)
-{
-	const struct chain *next = NULL;
-
-	for (size_t i = 0; table && i < table->n_chains; i++) {
-		const struct chain *chain = &table->chains[i];
-
-		if (!chain->base && strcmp(chain->name, name) > 0 && (!next || strcmp(chain->name, next->name) < 0))
-			next = chain;
-	}
-	return next;
-}
-
-/* Lines of the base chains that are missing (all of them in a new section) and of our chains. */
+/* Lines of the base chains that are missing (all of them in a new section) and of our chains, sorted as iptables-save has
+ * them. */
 static void put_declarations(struct merge *merge, bool all)
 {
 	const struct saveline_base *base;
@@ -182,7 +189,7 @@ static void put_declarations(struct merge *merge, bool all)
 		put(merge, policy_name(policy));
 		put(merge, " [0:0]\n");
 	}
-	while ((chain = next_chain(merge->table, chain ? chain->name : ""))) {
+	while ((chain = table_next_chain(merge->table, chain ? chain->name : ""))) {
 		put(merge, ":");
 		put(merge, chain->name);
 		put(merge, " - [0:0]\n");
@@ -214,13 +221,13 @@ static int put_rules(struct merge *merge)
 	int r;
 
 	for (size_t i = 0; (base = saveline_base(merge->name, i)); i++) {
-		chain = table_find_chain(merge->table, base->name);
+		chain = merge->jumps >> i & 1 ? NULL : table_find_chain(merge->table, base->name);
 		r = chain ? put_rules_of(merge, chain) : 0;
 		if (r < 0)
 			return r;
 	}
 	chain = NULL;
-	while ((chain = next_chain(merge->table, chain ? chain->name : ""))) {
+	while ((chain = table_next_chain(merge->table, chain ? chain->name : ""))) {
 		r = put_rules_of(merge, chain);
 		if (r < 0)
 			return r;
@@ -284,7 +291,7 @@ static void set_section(struct merge *merge, const char *name)
 {
 	strncpy(merge->name, name, sizeof(merge->name) - 1);
 	merge->table = ruleset_find_table(merge->ours, merge->family, name);
-	merge->bases = 0;
+	merge->bases = merge->jumps = 0;
 	merge->last = !section_follows(merge);
 }
 

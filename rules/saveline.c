@@ -48,6 +48,16 @@ const struct saveline_base *saveline_find_base(const char *table, const char *ch
 	return NULL;
 }
 
+unsigned saveline_base_bit(const char *table, const char *chain)
+{
+	const struct saveline_base *base;
+
+	for (unsigned i = 0; (base = saveline_base(table, i)); i++)
+		if (strcmp(base->name, chain) == 0)
+			return 1u << i;
+	return 0;
+}
+
 bool saveline_number(const char *word, uint64_t max, uint64_t *ret)
 {
 	uint64_t value = 0;

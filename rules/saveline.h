@@ -62,3 +62,4 @@ struct saveline_base {
 };
 const struct saveline_base *saveline_base(const char *table, size_t i);
 const struct saveline_base *saveline_find_base(const char *table, const char *chain);
+unsigned saveline_base_bit(const char *table, const char *chain); /* 1 << i; 0: no base chain */

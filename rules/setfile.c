@@ -367,7 +367,8 @@ int setfile_format_add(const char *set, const struct entry *entry, uint64_t now,
 	uint32_t timeout;
 	int r;
 
-	if (!name_is_writable(set) || entry->net.len == 0 || strpbrk(comment, "\"\n") || setfile_is_option(comment))
+	/* an exception without its `nomatch` would open what it excepts */
+	if (!name_is_writable(set) || entry->net.len == 0 || entry->nomatch || strpbrk(comment, "\"\n") || setfile_is_option(comment))
 		return -EINVAL;
 	r = entry_timeout(entry, now, &timeout);
 	if (r < 0)

@@ -59,7 +59,8 @@ int setfile_format_create(const char *set, uint8_t family, char *ret, size_t siz
 /*
  * `add SET NET timeout N packets P bytes B comment "…"` with its newline; N relative to @now. The counters stand there only
  * if they are not 0, the comment only if there is one. Returns the length, or -ETIME (over), -ENOSPC, or -EINVAL for what
- * ipset would not read back: a /0, a bad set name, a comment with a quote or newline or that is one of its options.
+ * ipset would not read back (a /0, a bad set name, a comment with a quote or newline or that is one of its options) and
+ * for exceptions (nomatch), which we do not write.
  */
 int setfile_format_add(const char *set, const struct entry *entry, uint64_t now, char *ret, size_t size);
 int setfile_format_del(const char *set, const struct cidr *net, char *ret, size_t size);

@@ -3,7 +3,10 @@
 """Builds, finds and runs the tests; started by tests/run.
 
 A test is a program that meson knows as a test (named SUITE/NAME), or a function test_NAME of tests/DIR/test_FILE.py (named
-DIR/FILE/NAME), each run as a process group of its own. Exit 0 passes, 77 skips with the last line of output as the reason."""
+DIR/FILE/NAME), each run as a process group of its own. Exit 0 passes, 77 skips with the last line of output as the reason.
+
+Tests that match SANITIZED run once more as asan/NAME, with programs of build-asan/ that the address and the undefined behaviour
+sanitizer watch; only in a run of everything, with --suite asan, or with -k asan…"""
 import argparse
 import ast
 import fnmatch
@@ -23,6 +26,12 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get('FWD_BUILD') or os.path.join(SOURCE, 'build')
 CI = os.environ.get('CI') == 'true'
 TIMEOUT, TOTAL = 120, 3600
+SANITIZED = ('net/bad_input/*', 'net/spine/*')
+ASAN_BUILD = os.path.join(SOURCE, 'build-asan')
+ASAN_SETUP = ['-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dbuildtype=debugoptimized']
+ASAN_ENV = {'FWD_BUILD': ASAN_BUILD, 'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1'}
+ASAN_PROGRAMS = ['fwd/daemon/fwd', 'fwd/ctl/fwctl']
+ASAN_TOTAL = 900  # seconds, of building them and of all their tests
 SHOWN = 200  # lines of a failing test's output
 
 
@@ -33,15 +42,15 @@ class Test:
 
 # ---- finding
 
-def build():
+def build(where=BUILD, setup=(), targets=()):
     """None, or why it failed."""
     jobs = str(min(os.cpu_count() or 1, 2))
     for tool in ('meson', 'ninja'):
         if not shutil.which(tool):
             return tool + ' is not installed'
-    steps = [['ninja', '-C', BUILD, '-j', jobs]]
-    if not os.path.exists(os.path.join(BUILD, 'build.ninja')):
-        steps.insert(0, ['meson', 'setup', BUILD, SOURCE])
+    steps = [['ninja', '-C', where, '-j', jobs, *targets]]
+    if not os.path.exists(os.path.join(where, 'build.ninja')):
+        steps.insert(0, ['meson', 'setup', *setup, where, SOURCE])
     for step in steps:
         done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
@@ -71,6 +80,12 @@ def python_tests():
                 argv = [sys.executable, os.path.abspath(__file__), '--one', path, node.name]
                 tests.append(Test(prefix + node.name[len('test_'):], argv, _timeout(node), {'FWD_BUILD': BUILD}))
     return tests
+
+
+def sanitized_tests(tests):
+    """Copies of those that run under the sanitizers, too."""
+    return [Test('asan/' + t.name, t.argv, t.timeout * 2, dict(t.env, **ASAN_ENV)) for t in tests
+            if any(fnmatch.fnmatch(t.name, pattern) for pattern in SANITIZED)]
 
 
 def _timeout(node):
@@ -193,7 +208,8 @@ class Report:
         self.justified = justified_skips()
 
     def add(self, name, result, reason='', seconds=0.0, text=''):
-        if result == 'skip' and CI and not any(fnmatch.fnmatch(name, pattern) for pattern in self.justified):
+        if result == 'skip' and CI and not any(
+                fnmatch.fnmatch(name.removeprefix('asan/'), pattern) for pattern in self.justified):
             result, reason, text = 'FAIL', 'skipped, and not in tests/justified-skips: ' + reason, ''
         self.counts[result] += 1
         print('%-4s  %-50s %6.2f s%s' % (result, name, seconds, '  ' + reason if reason else ''))
@@ -213,8 +229,13 @@ class Report:
 
 def chosen(tests, options):
     suites = set(options.suite or [])
-    return [t for t in tests if (not suites or t.name.split('/')[0] in suites) and
-            (not options.k or options.k in t.name or fnmatch.fnmatch(t.name, options.k))]
+
+    def wanted(name):
+        if name.startswith('asan/') and options.k and not options.k.startswith('asan') and 'asan' not in suites:
+            return False
+        return (not suites or name.split('/')[0] in suites) and \
+            (not options.k or options.k in name or fnmatch.fnmatch(name, options.k))
+    return [t for t in tests if wanted(t.name)]
 
 
 def arguments():
@@ -227,11 +248,35 @@ def arguments():
     return parser.parse_args()
 
 
+def run_all(tests, report, total):
+    began = time.monotonic()
+    for test in tests:
+        start = time.monotonic()
+        left = began + total - start
+        if left <= 0:
+            report.add(test.name, 'FAIL', 'not run: all together had %g s' % total)
+            continue
+        result, reason, text = run(test, min(test.timeout, left))
+        report.add(test.name, result, reason, time.monotonic() - start, text)
+
+
+def run_sanitized(tests, report, total):
+    if not tests:
+        return
+    start = time.monotonic()
+    failure = build(ASAN_BUILD, ASAN_SETUP, ASAN_PROGRAMS)
+    seconds = time.monotonic() - start
+    report.add('asan/build', 'FAIL' if failure else 'ok', seconds=seconds, text=failure or '')
+    if not failure:
+        run_all(tests, report, min(ASAN_TOTAL, total) - seconds)
+
+
 def main():
     options = arguments()
     report = Report(options.v)
     failure = build()
     tests = ([] if failure else compiled_tests()) + python_tests()
+    tests += sanitized_tests(tests)
     if options.list:
         print('\n'.join(t.name for t in chosen(tests, options)))
         return 1 if failure else 0
@@ -242,14 +287,8 @@ def main():
     tests = chosen(tests, options)
     prepare(tests)
     began = time.monotonic()
-    for test in tests:
-        start = time.monotonic()
-        left = began + options.total - start
-        if left <= 0:
-            report.add(test.name, 'FAIL', 'not run: all together had %g s' % options.total)
-            continue
-        result, reason, text = run(test, min(test.timeout, left))
-        report.add(test.name, result, reason, time.monotonic() - start, text)
+    run_all([t for t in tests if not t.name.startswith('asan/')], report, options.total)
+    run_sanitized([t for t in tests if t.name.startswith('asan/')], report, options.total - (time.monotonic() - began))
     return report.close()
 
 

@@ -29,14 +29,15 @@ int client_open(const char *path, struct client **ret)
 	if (!client)
 		return -ENOMEM;
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
-		int r = -errno;
+	/* before connect(): that waits, too, where a daemon that hangs has a full queue */
+	if (client->fd < 0 || setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+	    setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(client->fd, (struct sockaddr *)&sun, sizeof(sun)) < 0) {
+		int r = errno == EAGAIN ? -ETIMEDOUT : -errno;
 
 		client_close(client);
 		return r;
 	}
-	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	*ret = client;
 	return 0;
 }
@@ -165,12 +166,14 @@ static int decode(struct answer *answer)
 int client_ask(struct client *client, const json_t *request, struct answer *ret)
 {
 	struct answer answer = { .fd = -1 };
-	int r = send_line(client->fd, request);
+	int r = send_line(client->fd, request), received;
 
-	if (r < 0)
+	if (r < 0 && r != -EPIPE)
 		return r;
-	r = receive_line(client->fd, &answer);
-	if (r == 0)
+	received = receive_line(client->fd, &answer); /* who turned us away said why, and then closed */
+	if (received < 0 && r == 0)
+		r = received;
+	else if (received == 0)
 		r = decode(&answer);
 	if (r < 0) {
 		answer_clear(&answer);
@@ -187,4 +190,11 @@ void answer_clear(struct answer *answer)
 		close(answer->fd);
 	free(answer->line);
 	*answer = (struct answer){ .fd = -1 };
+}
+
+void client_be_patient(struct client *client)
+{
+	struct timeval forever = { 0 };
+
+	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
 }

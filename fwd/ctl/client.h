@@ -23,6 +23,8 @@ struct answer {
 
 /* 0 or -errno of connect(); -ENAMETOOLONG. */
 int client_open(const char *path, struct client **ret);
+/* Answers may take as long as they like from now on (a wait). */
+void client_be_patient(struct client *client);
 void client_close(struct client *client); /* NULL is allowed */
 
 /*

@@ -81,6 +81,8 @@ int run_page(const struct ctl *ctl, const struct invocation *call); /* no comman
 int run_help(const struct ctl *ctl, const struct invocation *call);
 int run_simple(const struct ctl *ctl, const struct invocation *call); /* verbs.c: request, answer, output */
 int run_networks(const struct ctl *ctl, const struct invocation *call);
+int run_extend(const struct ctl *ctl, const struct invocation *call);
+int run_wait(const struct ctl *ctl, const struct invocation *call);
 int run_list(const struct ctl *ctl, const struct invocation *call);
 int run_why(const struct ctl *ctl, const struct invocation *call);
 int run_edit(const struct ctl *ctl, const struct invocation *call);

@@ -21,6 +21,7 @@ void show_would(const struct ctl *ctl, const json_t *would);
 void show_allow(const struct ctl *ctl, const struct answer *answer);
 void show_remove(const struct ctl *ctl, const struct answer *answer);
 void show_trial(const struct ctl *ctl, const struct answer *answer);
+void show_wait(const struct ctl *ctl, const struct answer *answer);
 void show_confirm(const struct ctl *ctl, const struct answer *answer);
 void show_rollback(const struct ctl *ctl, const struct answer *answer);
 void show_disable(const struct ctl *ctl, const struct answer *answer);

@@ -73,24 +73,6 @@ void show_allow(const struct ctl *ctl, const struct answer *answer)
 	}
 }
 
-void show_remove(const struct ctl *ctl, const struct answer *answer)
-{
-	const json_t *entries = json_object_get(answer_result(answer), "entries");
-	int width = widest(entries);
-	size_t i;
-	json_t *item;
-
-	json_array_foreach(entries, i, item) {
-		const char *still = json_text(item, "still");
-		char words[256];
-
-		snprintf(words, sizeof(words), "%s%s%s", strcmp(json_text(item, "was"), "absent") == 0 ?
-			 "was not there" : "removed",
-			 *still ? ", but still " : "", still);
-		entry_line(ctl, item, width, words, json_text(item, "note"));
-	}
-}
-
 void show_trial(const struct ctl *ctl, const struct answer *answer)
 {
 	const json_t *trial = json_object_get(answer_result(answer), "trial");
@@ -104,7 +86,8 @@ void show_trial(const struct ctl *ctl, const struct answer *answer)
 	duration_format((uint64_t)json_number(trial, "left"), left);
 	printf("%sOn trial%s: %s.\n", paint(ctl, PAINT_WARN), paint_end(ctl),
 	       strcmp(json_text(trial, "what"), "enable") == 0 ? "the firewall, as fwd.conf wants it" :
-		"the changed fwd.conf");
+	       strcmp(json_text(trial, "what"), "disable") == 0 ? "no firewall" :
+	       strcmp(json_text(trial, "what"), "remove") == 0 ? "the removal, for it cuts a login" : "the changed fwd.conf");
 	snprintf(words, sizeof(words), "Without a confirm within %s %s: the kernel sees to that, even if fwd dies.",
 		 left,
 		 strcmp(json_text(trial, "back_to"), "off") == 0 ? "everything is as before, without the firewall" :
@@ -113,9 +96,45 @@ void show_trial(const struct ctl *ctl, const struct answer *answer)
 	printf("\nIf this login still answers, keep it:\n\n    fwctl confirm\n");
 }
 
+void show_remove(const struct ctl *ctl, const struct answer *answer)
+{
+	const json_t *entries = json_object_get(answer_result(answer), "entries");
+	bool trial = json_is_object(json_object_get(answer_result(answer), "trial"));
+	int width = widest(entries);
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(entries, i, item) {
+		const char *still = json_text(item, "still");
+		char words[256];
+
+		snprintf(words, sizeof(words), "%s%s%s", strcmp(json_text(item, "was"), "absent") == 0 ?
+			 "was not there" : trial ? "removed, on trial" : "removed",
+			 *still ? ", but still " : "", still);
+		entry_line(ctl, item, width, words, json_text(item, "note"));
+	}	if (trial) {
+		putchar('\n');
+		show_trial(ctl, answer);
+	}
+}
+
+void show_wait(const struct ctl *ctl, const struct answer *answer)
+{
+	const char *text = json_text(answer_result(answer), "text");
+
+	(void)ctl;
+	if (!*text)
+		puts("Nothing is on trial.");
+	else if (answer->exit == EXIT_DONE)
+		puts("Confirmed: it stays.");
+	else
+		text_fill(ctl, stdout, "", "", text);
+}
+
 void show_confirm(const struct ctl *ctl, const struct answer *answer)
 {
 	json_int_t generation = json_number(answer_result(answer), "generation");
+	const char *by = json_text(answer_result(answer), "by");
 
 	if (!answer_changed(answer))
 		puts("Nothing to confirm: this was confirmed already.");
@@ -125,6 +144,11 @@ void show_confirm(const struct ctl *ctl, const struct answer *answer)
 		       (long long)generation);
 	else
 		puts("Confirmed: it stays, and is what boots from now on.");
+	if (answer_changed(answer) && *by) {
+		fputs("You get in by ", stdout);
+		text_print(stdout, by);
+		fputs("\n", stdout);
+	}
 }
 
 void show_rollback(const struct ctl *ctl, const struct answer *answer)
@@ -150,11 +174,25 @@ static void policy_line(const char *family, const json_t *policies)
 	putchar('\n');
 }
 
+/* disable --for: it comes back by itself. */
+static void show_disabled_for(const json_t *result)
+{
+	char left[TIME_TEXT_MAX];
+
+	duration_format((uint64_t)json_number(json_object_get(result, "trial"), "left"), left);
+	printf("The firewall is off for %s, then it is back by itself: the kernel sees to that, even if fwd dies.\n\n"
+	       "    fwctl rollback   back now\n    fwctl confirm    off for good\n", left);
+}
+
 void show_disable(const struct ctl *ctl, const struct answer *answer)
 {
 	const json_t *policies = json_object_get(answer_result(answer), "policies");
 	const json_t *v4 = json_object_get(policies, "v4"), *v6 = json_object_get(policies, "v6");
 
+	if (json_is_object(json_object_get(answer_result(answer), "trial"))) {
+		show_disabled_for(answer_result(answer));
+		return;
+	}
 	puts(answer_changed(answer) ? "The firewall is off. What is left are the policies:" :
 	     "The firewall was off already. The policies:");
 	policy_line("IPv4", v4);

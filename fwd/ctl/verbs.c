@@ -10,6 +10,8 @@
 #include "fwd/ctl/networks.h"
 #include "fwd/ctl/request.h"
 #include "fwd/ctl/show.h"
+#include "fwd/ctl/text.h"
+#include "rules/policy.h"
 
 int request_run(const struct ctl *ctl, const struct command *command, json_t *args)
 {
@@ -38,6 +40,43 @@ int run_simple(const struct ctl *ctl, const struct invocation *call)
 	json_t *args = ask_args(ctl, call, &code);
 
 	return args ? request_run(ctl, call->command, args) : code;
+}
+
+int run_extend(const struct ctl *ctl, const struct invocation *call)
+{
+	struct diag diag = { 0 };
+	uint32_t seconds;
+	int code;
+	json_t *args = ask_args(ctl, call, &code);
+
+	if (!args)
+		return code;
+	if (duration_parse(call->words[0], 1, POLICY_TIMEOUT_MAX, &seconds, &diag) < 0) {
+		json_decref(args);
+		return ctl_fail(ctl, EXIT_USAGE, NULL, "\"%s\": %s", call->words[0], diag.text);
+	}
+	json_object_set_new(args, "seconds", json_integer(seconds));
+	return request_run(ctl, call->command, args);
+}
+
+int run_wait(const struct ctl *ctl, const struct invocation *call)
+{
+	struct answer answer;
+	struct client *client;
+	int code = ask_open(ctl, &client);
+
+	if (code)
+		return code;
+	client_be_patient(client);
+	code = ask(ctl, client, "wait", NULL, false, &answer);
+	client_close(client);
+	if (code)
+		return code;
+	if (!answer_told(ctl, &answer))
+		call->command->show(ctl, &answer);
+	code = answer.exit;
+	answer_clear(&answer);
+	return code;
 }
 
 int me_resolve(const struct ctl *ctl, bool whole, char ret[static ADDR_TEXT_MAX])

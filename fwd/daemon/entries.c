@@ -9,14 +9,16 @@
 
 #include <netinet/in.h>
 
-#include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/entries_internal.h"
+#include "fwd/daemon/gate.h"
 #include "fwd/daemon/log.h"
+#include "fwd/daemon/removal.h"
 #include "fwd/daemon/upkeep.h"
 
 #define WIDE_V4 16 /* shorter prefixes need --wide: a mistyped 1.2.3.4/3 opens an eighth of the internet */
 #define WIDE_V6 32
 
-static const struct list *find_list(const struct policy *policy, const char *name, size_t *index)
+const struct list *entries_find_list(const struct policy *policy, const char *name, size_t *index)
 {
 	for (size_t i = 0; i < policy->n_lists; i++) {
 		if (strcmp(policy->lists[i].name, name) == 0) {
@@ -30,57 +32,37 @@ static const struct list *find_list(const struct policy *policy, const char *nam
 int entries_journal_create(struct firewall *firewall, const struct policy *policy)
 {
 	char set[32];
+	int r = firewall->gate_journaled ? 0 : gate_journal(firewall->journal);
 
-	for (size_t i = 0; i < policy->n_lists; i++) {
-		for (int f = 0; f < FAMILIES; f++) {
-			int r;
-
+	for (size_t i = 0; i < policy->n_lists && r == 0; i++) {
+		for (int f = 0; f < FAMILIES && r == 0; f++) {
 			if (firewall->journaled[i][f])
 				continue;
 			list_set_name(&policy->lists[i], family_af[f], set);
 			r = journal_create(firewall->journal, set, family_af[f]);
-			if (r < 0)
-				return r;
-			firewall->journaled[i][f] = true;
 		}
 	}
-	return 0;
+	return r;
 }
 
-/* What is in the set for exactly this network. 1 found, 0 not, or -errno. */
-struct lookup {
-	const struct cidr *net;
-	struct entry *ret;
-};
-
-static int lookup_entry(const struct entry *entry, void *user)
+int entries_journal_sync(struct firewall *firewall, const struct policy *policy, struct diag *diag)
 {
-	struct lookup *lookup = user;
+	int r = journal_sync(firewall->journal, diag);
 
-	if (!cidr_equal(&entry->net, lookup->net))
-		return 0;
-	*lookup->ret = *entry;
-	return 1;
+	for (size_t i = 0; i < policy->n_lists && r == 0; i++)
+		memset(firewall->journaled[i], true, sizeof(firewall->journaled[i]));
+	if (r == 0)
+		firewall->gate_journaled = true;
+	return r;
 }
 
-/* One question instead of one for each prefix length: a test of a host tells whether anything covers it. */
-static bool maybe_covered(struct firewall *firewall, const char *set, const struct cidr *net)
+/* A test of a host tells whether anything covers it. */
+bool entries_maybe_covered(struct firewall *firewall, const char *set, const struct cidr *net)
 {
 	return net->len < addr_bits(net->addr.family) || sets_test(firewall->sets, set, net) > 0;
 }
 
-static int find_entry(struct firewall *firewall, const char *set, const struct cidr *net, struct entry *ret)
-{
-	struct lookup lookup = { .net = net, .ret = ret };
-	int r = sets_test(firewall->sets, set, net);
-
-	if (r == -ENOENT)
-		return 0;
-	/* a test says yes for a host that a wider network covers, too; and nothing but a dump tells time and comment */
-	return r > 0 ? sets_dump(firewall->sets, set, now_epoch(), lookup_entry, &lookup) : r;
-}
-
-static bool covered_by(struct firewall *firewall, const char *set, const struct cidr *net, struct cidr *ret)
+bool entries_covered_by(struct firewall *firewall, const char *set, const struct cidr *net, struct cidr *ret)
 {
 	for (unsigned len = net->len; len-- > 1;) {
 		*ret = cidr_of(&net->addr, len);
@@ -105,28 +87,24 @@ static int refuse_wide(const struct allow *allow, struct change *change)
 	return 0;
 }
 
-struct plan {
-	struct entry entry, old;
-	enum entry_was was;
-	char set[32];
-	bool maybe_covered; /* by a wider network: worth a look */
-};
-
-static int plan_allow(struct firewall *firewall, const struct list *list, const struct allow *allow, const struct cidr *net,
-		      struct plan *plan)
+static int plan_allow(struct firewall *firewall, const struct list *list, const struct allow *allow, struct plan *plans)
 {
 	int r;
 
-	list_set_name(list, net->addr.family, plan->set);
-	plan->maybe_covered = maybe_covered(firewall, plan->set, net);
-	r = find_entry(firewall, plan->set, net, &plan->old);
-	if (r < 0)
-		return r;
-	plan->entry = (struct entry){ .net = *net, .until = allow->until };
-	snprintf(plan->entry.comment, sizeof(plan->entry.comment), "%s", allow->comment ? allow->comment :
-		 r ? plan->old.comment : "");
-	plan->was = !r ? ENTRY_ABSENT : entry_same(&plan->old, &plan->entry) ? ENTRY_PRESENT : ENTRY_CHANGED;
-	return 0;
+	for (size_t i = 0; i < allow->n; i++) {
+		plans[i].entry = (struct entry){ .net = allow->nets[i], .until = allow->until };
+		list_set_name(list, allow->nets[i].addr.family, plans[i].set);
+		plans[i].maybe_covered = entries_maybe_covered(firewall, plans[i].set, &allow->nets[i]);
+	}
+	r = entries_look_up(firewall, plans, allow->n);
+	for (size_t i = 0; i < allow->n && r == 0; i++) {
+		struct plan *plan = &plans[i];
+
+		snprintf(plan->entry.comment, sizeof(plan->entry.comment), "%s", allow->comment ? allow->comment :
+			 plan->found ? plan->old.comment : "");
+		plan->was = !plan->found ? ENTRY_ABSENT : entry_same(&plan->old, &plan->entry) ? ENTRY_PRESENT : ENTRY_CHANGED;
+	}
+	return r;
 }
 
 /* Back to what was, in both places, after the kernel refused entry @failed. */
@@ -170,6 +148,30 @@ static bool sets_exist(struct firewall *firewall, const struct policy *policy)
 	return true;
 }
 
+/* Whether the sets are ours. What the journal has was looked at when fwd started; to look closer costs a walk of the set. */
+int entries_refuse_foreign(struct firewall *firewall, struct change *change)
+{
+	const struct policy *policy = &firewall->confirmed.policy;
+	struct diag diag = { 0 };
+	bool known = true;
+
+	for (size_t i = 0; i < policy->n_lists; i++)
+		for (int f = 0; f < FAMILIES; f++)
+			known &= firewall->journaled[i][f];
+	if (known || entries_check(firewall, policy, &diag) == 0)
+		return 0;
+	return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+}
+
+/* The journal says by itself that nothing was changed. */
+int entries_refuse_unwritten(struct change *change, const struct diag *diag, int r)
+{
+	if (diag->text[0])
+		return change_refuse(change, NULL, "%s%s", diag->text, strstr(diag->text, "nothing was changed") ? "" :
+				     "; nothing was changed");
+	return change_refuse(change, NULL, "%s; nothing was changed", strerror(-r));
+}
+
 static int carry_out_allow(struct firewall *firewall, const struct plan *plans, size_t n, struct change *change)
 {
 	struct diag diag = { 0 };
@@ -184,9 +186,9 @@ static int carry_out_allow(struct firewall *firewall, const struct plan *plans, 
 	if (r < 0)
 		journal_drop(firewall->journal);
 	else
-		r = journal_sync(firewall->journal, &diag);
+		r = entries_journal_sync(firewall, &firewall->confirmed.policy, &diag);
 	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
+		return entries_refuse_unwritten(change, &diag, r);
 	for (size_t i = 0; i < n; i++) {
 		if (plans[i].was == ENTRY_PRESENT)
 			continue;
@@ -215,7 +217,7 @@ static void tell_allow(struct firewall *firewall, const struct plan *plan, struc
 	if (!change->dry_run && firewall->confirmed.on)
 		inspect_allowed(firewall, &plan->entry.net, note, sizeof(note));
 	if (!note[0] && plan->was == ENTRY_ABSENT && plan->maybe_covered &&
-	    covered_by(firewall, plan->set, &plan->entry.net, &wider)) {
+	    entries_covered_by(firewall, plan->set, &plan->entry.net, &wider)) {
 		cidr_format(&wider, net);
 		snprintf(note, sizeof(note), "%s was open already", net);
 	}
@@ -225,96 +227,33 @@ static void tell_allow(struct firewall *firewall, const struct plan *plan, struc
 int firewall_allow(struct firewall *firewall, const struct allow *allow, struct change *change, entry_told *told, void *user)
 {
 	size_t index;
-	const struct list *list = find_list(&firewall->confirmed.policy, allow->list, &index);
+	const struct list *list = entries_find_list(&firewall->confirmed.policy, allow->list, &index);
 	struct plan *plans;
-	int r = 0;
+	int r;
 
 	if (!firewall->kernel || !firewall->journal)
 		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
 	if (!list)
 		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", allow->list);
-	if (refuse_wide(allow, change) < 0)
+	if (refuse_wide(allow, change) < 0 || entries_refuse_foreign(firewall, change) < 0)
 		return -EPERM;
 	plans = calloc(allow->n, sizeof(*plans));
 	if (!plans)
 		return change_refuse(change, NULL, "out of memory; nothing was changed");
 	change->exit = EXIT_DONE;
-	for (size_t i = 0; i < allow->n && r == 0; i++) {
-		r = plan_allow(firewall, list, allow, &allow->nets[i], &plans[i]);
+	r = plan_allow(firewall, list, allow, plans);
+	for (size_t i = 0; i < allow->n && r == 0; i++)
 		change->changed |= plans[i].was != ENTRY_PRESENT;
-	}
 	if (r < 0)
 		change_refuse(change, NULL, "cannot look into the list %s: %s; nothing was changed", allow->list, strerror(-r));
 	else if (change->changed && !change->dry_run)
 		r = carry_out_allow(firewall, plans, allow->n, change);
+	for (size_t i = 0; i < allow->n && r == 0 && !change->dry_run; i++)
+		removal_allow(firewall, &plans[i].entry);
 	for (size_t i = 0; i < allow->n && r == 0; i++)
 		tell_allow(firewall, &plans[i], change, told, user);
+	kernel_look_end(firewall->kernel);
 	free(plans);
 	upkeep_kick(firewall->upkeep);
 	return r;
-}
-
-static int remove_one(struct firewall *firewall, const char *set, const struct cidr *net, struct change *change)
-{
-	struct entry old;
-	int r;
-
-	if (change->dry_run) {
-		r = find_entry(firewall, set, net, &old);
-		return r == 0 ? -ENOENT : r < 0 ? r : 0;
-	}
-	return sets_del(firewall->sets, set, net);
-}
-
-int firewall_remove(struct firewall *firewall, const char *list_name, const struct cidr *nets, size_t n, struct change *change,
-		    entry_told *told, void *user)
-{
-	size_t index;
-	const struct list *list = find_list(&firewall->confirmed.policy, list_name, &index);
-	struct diag diag = { 0 };
-	char set[32];
-	int r = 0;
-
-	if (!firewall->kernel || !firewall->journal)
-		return change_refuse(change, NULL, "%s; nothing was changed", firewall->degraded);
-	if (!list)
-		return change_refuse(change, "fwctl list shows what there is", "there is no list \"%s\"", list_name);
-	for (size_t i = 0; i < n && r == 0 && !change->dry_run; i++) {
-		list_set_name(list, nets[i].addr.family, set);
-		if (sets_test(firewall->sets, set, &nets[i]) > 0)
-			r = journal_del(firewall->journal, set, &nets[i]);
-	}
-	if (r == 0)
-		r = journal_sync(firewall->journal, &diag);
-	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
-	change->exit = EXIT_DONE;
-	for (size_t i = 0; i < n; i++) {
-		struct entry entry = { .net = nets[i] };
-		char text[ADDR_TEXT_MAX], note[256] = "", line[384];
-		struct cidr wider;
-
-		list_set_name(list, nets[i].addr.family, set);
-		cidr_format(&nets[i], text);
-		r = remove_one(firewall, set, &nets[i], change);
-		if (r < 0 && r != -ENOENT) {
-			firewall_degrade(firewall, "%s was removed from the file, but the kernel refuses: %s", text, strerror(-r));
-			return change_refuse(change, "restart fwd: it brings the set up to date", "cannot remove %s from %s: %s", text,
-					     set, strerror(-r));
-		}
-		change->changed |= r == 0;
-		if (r == 0 && change->dry_run && change->would) {
-			snprintf(line, sizeof(line), "- %s %s", set, text);
-			change->would(line, change->user);
-		}
-		if (r == 0 && !change->dry_run)
-			log_say(LOG_NOTICE, "remove %s from %s by %s", text, set, change->who);
-		if (maybe_covered(firewall, set, &nets[i]) && covered_by(firewall, set, &nets[i], &wider)) {
-			cidr_format(&wider, text);
-			snprintf(note, sizeof(note), "covered by %s", text);
-		}
-		told(&entry, r == 0 ? ENTRY_PRESENT : ENTRY_ABSENT, note, user);
-	}
-	upkeep_kick(firewall->upkeep);
-	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <jansson.h>
 
 #include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/jsontext.h"
 
 struct listing {
 	FILE *out;
@@ -22,12 +24,11 @@ static int put_entry(const struct entry *entry, void *user)
 	json_t *json;
 	int r;
 
+	if (entry->nomatch) /* made by hand: it lets nobody in */
+		return 0;
 	cidr_format(&entry->net, net);
-	json = json_pack("{s:s, s:I, s:s, s:I, s:I}", "net", net, "until", (json_int_t)entry->until, "comment", entry->comment, "packets",
-			 (json_int_t)entry->packets, "bytes", (json_int_t)entry->bytes);
-	if (!json) /* a comment made by hand may be no UTF-8 */
-		json = json_pack("{s:s, s:I, s:s, s:I, s:I}", "net", net, "until", (json_int_t)entry->until, "comment", "(not UTF-8)",
-				 "packets", (json_int_t)entry->packets, "bytes", (json_int_t)entry->bytes);
+	json = json_pack("{s:s, s:I, s:o, s:I, s:I}", "net", net, "until", (json_int_t)entry->until, "comment",
+			 json_from_text(entry->comment), "packets", (json_int_t)entry->packets, "bytes", (json_int_t)entry->bytes);
 	if (!json)
 		return -ENOMEM;
 	r = json_dumpf(json, listing->out, JSON_COMPACT) < 0 || fputc('\n', listing->out) == EOF ? -EIO : 0;
@@ -42,7 +43,7 @@ int firewall_list(struct firewall *firewall, const char *list, int *ret, uint64_
 	struct listing listing = { 0 };
 	size_t i = 0;
 	char set[32];
-	int fd, r = 0;
+	int fd, writer, r = 0;
 
 	while (i < policy->n_lists && strcmp(policy->lists[i].name, list) != 0)
 		i++;
@@ -51,10 +52,13 @@ int firewall_list(struct firewall *firewall, const char *list, int *ret, uint64_
 		return -ENOENT;
 	}
 	fd = memfd_create("fwd-list", MFD_CLOEXEC);
-	listing.out = fd < 0 ? NULL : fdopen(dup(fd), "w");
+	writer = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	listing.out = writer < 0 ? NULL : fdopen(writer, "w");
 	if (!listing.out) {
 		r = -errno;
 		diag_set(diag, 0, 0, "no place for the entries: %s", strerror(-r));
+		if (writer >= 0)
+			close(writer);
 		if (fd >= 0)
 			close(fd);
 		return r;

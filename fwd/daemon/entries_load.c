@@ -4,7 +4,6 @@
  * stand already.
  */
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,23 +11,16 @@
 
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/log.h"
+#include "rules/compile.h"
 
-#define SAME_SECONDS 2 /* what is left of a timeout is told in whole seconds */
-
-/* The set of one family, made if it is not there. */
-static int ensure_set(struct firewall *firewall, const char *set, int family, uint32_t hint, bool *made, struct diag *diag)
+/* 0: it is there and ours, -ENOENT: it is not there. */
+static int check_set(struct firewall *firewall, const char *set, int family, struct diag *diag)
 {
 	struct set_info info;
 	int r = sets_info(firewall->sets, set, &info);
 
-	*made = false;
-	if (r == -ENOENT) {
-		r = sets_create_net(firewall->sets, set, family_af[family], hint);
-		*made = r == 0;
-		if (r < 0)
-			diag_set(diag, 0, 0, "cannot make the set %s: %s", set, strerror(-r));
+	if (r == -ENOENT)
 		return r;
-	}
 	if (r < 0) {
 		diag_set(diag, 0, 0, "cannot look at the set %s: %s", set, strerror(-r));
 		return r;
@@ -42,110 +34,132 @@ static int ensure_set(struct firewall *firewall, const char *set, int family, ui
 	return 0;
 }
 
-int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag)
+/* The set of one family, made if it is not there. */
+static int ensure_set(struct firewall *firewall, const char *set, int family, uint32_t hint, bool *made, struct diag *diag)
+{
+	int r = check_set(firewall, set, family, diag);
+
+	*made = false;
+	if (r != -ENOENT)
+		return r;
+	r = sets_create_net(firewall->sets, set, family_af[family], hint);
+	*made = r == 0;
+	if (r < 0)
+		diag_set(diag, 0, 0, "cannot make the set %s: %s", set, strerror(-r));
+	return r;
+}
+
+int entries_check(struct firewall *firewall, const struct policy *policy, struct diag *diag)
 {
 	char set[32];
-	bool made;
 
 	for (size_t i = 0; i < policy->n_lists; i++) {
 		for (int f = 0; f < FAMILIES; f++) {
 			int r;
 
 			list_set_name(&policy->lists[i], family_af[f], set);
-			r = ensure_set(firewall, set, f, 0, &made, diag);
-			if (r < 0)
+			r = check_set(firewall, set, f, diag);
+			if (r < 0 && r != -ENOENT)
 				return r;
 		}
 	}
 	return 0;
 }
 
-bool entry_same(const struct entry *a, const struct entry *b)
+int entries_ensure(struct firewall *firewall, const struct policy *policy, struct diag *diag)
 {
-	uint64_t gap = a->until > b->until ? a->until - b->until : b->until - a->until;
+	int r = entries_check(firewall, policy, diag); /* of all of them, before any is made */
+	char set[32];
+	bool made;
 
-	return (a->until == 0) == (b->until == 0) && gap <= SAME_SECONDS && strcmp(a->comment, b->comment) == 0;
+	for (size_t i = 0; i < policy->n_lists && r == 0; i++) {
+		for (int f = 0; f < FAMILIES && r == 0; f++) {
+			list_set_name(&policy->lists[i], family_af[f], set);
+			r = ensure_set(firewall, set, f, 0, &made, diag);
+		}
+	}
+	return r;
 }
 
-/* Loading: kernel against journal. */
-struct compare {
+/* Bringing together what stands in the kernel and what the journal says. */
+struct merge {
 	struct firewall *firewall;
 	const char *set;
-	const struct journal_state *state;
-	bool *seen;               /* by index in state->items */
-	struct entry *stale;      /* in the kernel, but removed or over according to the journal */
-	size_t n_stale;
 	uint64_t now;
-	size_t by_hand;
-	int error;
+	struct entry *stale; /* in the kernel, but removed or over according to the journal */
+	size_t n_stale, by_hand, left_alone;
 };
 
-static int by_net(const void *key, const void *element)
+static int merge_entry(enum entry_gap gap, const struct entry *entry, void *user)
 {
-	return cidr_compare(key, element);
-}
-
-_Static_assert(offsetof(struct journal_item, net) == 0, "bsearch looks for a struct cidr at the start of an item");
-
-static int compare_entry(const struct entry *entry, void *user)
-{
-	struct compare *compare = user;
-	const struct journal_state *state = compare->state;
-	struct journal_item *item = bsearch(&entry->net, state->items, state->n, sizeof(*state->items), by_net);
-
-	if (item) {
-		struct entry known;
-
-		journal_state_entry(state, (size_t)(item - state->items), &known);
-		compare->seen[item - state->items] = entry_same(&known, entry);
-		return 0;
-	}
-	if (bsearch(&entry->net, state->removed, state->n_removed, sizeof(*state->removed), by_net)) {
-		struct entry *bigger = reallocarray(compare->stale, compare->n_stale + 1, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		compare->stale = bigger;
-		compare->stale[compare->n_stale++] = *entry;
-		return 0;
-	}
-	/* nobody wrote of it: added by hand while we were away. The administrator's habit is an allow. */
-	compare->by_hand++;
-	return journal_add(compare->firewall->journal, compare->set, entry, compare->now);
-}
-
-/* Brings a set that stands to what the journal says; what was added by hand is journalled. */
-static int merge_set(struct firewall *firewall, const char *set, const struct journal_state *state, uint64_t now, struct diag *diag)
-{
-	struct compare compare = { .firewall = firewall, .set = set, .state = state, .now = now };
-	size_t missing = 0;
+	struct merge *merge = user;
+	struct entry *bigger;
 	int r;
 
-	compare.seen = calloc(state->n + 1, sizeof(*compare.seen));
-	r = compare.seen ? sets_dump(firewall->sets, set, now, compare_entry, &compare) : -ENOMEM;
-	for (size_t i = 0; i < compare.n_stale && r == 0; i++) {
-		r = sets_del(firewall->sets, set, &compare.stale[i].net);
+	if (gap == GAP_UNKNOWN) {
+		/* nobody wrote of it: added by hand while we were away. The administrator's habit is an allow. */
+		r = journal_add(merge->firewall->journal, merge->set, entry, merge->now);
+		if (r == -ENOBUFS && journal_sync(merge->firewall->journal, NULL) == 0)
+			r = journal_add(merge->firewall->journal, merge->set, entry, merge->now);
+		merge->by_hand += r == 0;
+		merge->left_alone += r == -EINVAL; /* an exception, or a comment that the file cannot hold */
+		return r == -EINVAL || r == -ETIME ? 0 : r;
+	}
+	if (gap != GAP_REMOVED) /* set right when the dump is over */
+		return 0;
+	bigger = reallocarray(merge->stale, merge->n_stale + 1, sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	merge->stale = bigger;
+	merge->stale[merge->n_stale++] = *entry;
+	return 0;
+}
+
+static int put_back(struct merge *merge, const struct journal_state *state, const uint8_t *gaps, size_t *n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < merge->n_stale && r == 0; i++) {
+		r = sets_del(merge->firewall->sets, merge->set, &merge->stale[i].net);
 		if (r == -ENOENT)
 			r = 0;
 	}
 	for (size_t i = 0; i < state->n && r == 0; i++) {
 		struct entry entry;
 
-		if (compare.seen[i])
+		if (gaps[i] == GAP_NONE)
 			continue;
 		journal_state_entry(state, i, &entry);
-		r = sets_add(firewall->sets, set, &entry, 1, false, now, NULL);
-		missing++;
+		r = sets_add(merge->firewall->sets, merge->set, &entry, 1, false, merge->now, NULL);
+		++*n;
 	}
-	if (r == 0 && compare.by_hand)
+	return r;
+}
+
+/* Brings a set that stands to what the journal says; what was added by hand is journalled. */
+static int merge_set(struct firewall *firewall, const char *set, const struct journal_state *state, uint64_t now, struct diag *diag)
+{
+	struct merge merge = { .firewall = firewall, .set = set, .now = now };
+	uint8_t *gaps = NULL;
+	size_t missing = 0;
+	int r = entries_compare(firewall->sets, set, state, now, merge_entry, &merge, &gaps);
+
+	if (r == 0)
+		r = put_back(&merge, state, gaps, &missing);
+	if (r == 0 && merge.by_hand)
 		r = journal_sync(firewall->journal, diag);
 	if (r < 0)
+		journal_drop(firewall->journal);
+	if (r < 0)
 		diag_set(diag, 0, 0, "cannot bring the set %s up to date: %s", set, strerror(-r));
-	else if (compare.by_hand || missing || compare.n_stale)
+	else if (merge.by_hand || missing || merge.n_stale)
 		log_say(LOG_NOTICE, "%s: %zu entries put back, %zu taken out, %zu added by hand and kept", set, missing,
-			compare.n_stale, compare.by_hand);
-	free(compare.stale);
-	free(compare.seen);
+			merge.n_stale, merge.by_hand);
+	if (r == 0 && merge.left_alone)
+		log_say(LOG_WARNING, "%s: %zu entries that the file cannot hold are in the kernel only: fwctl diff names them", set,
+			merge.left_alone);
+	free(merge.stale);
+	free(gaps);
 	return r;
 }
 
@@ -178,8 +192,10 @@ static int load_set(struct firewall *firewall, const struct list *list, size_t i
 
 	list_set_name(list, family_af[family], set);
 	r = journal_state(firewall->journal, set, now, &state, diag);
-	if (r < 0)
+	if (r < 0) { /* rules must find their sets, even empty ones: without them there would be no rules at all */
+		ensure_set(firewall, set, family, 0, &made, diag);
 		return r;
+	}
 	firewall->journaled[index][family] = state.created;
 	if (state.skipped)
 		firewall_degrade(firewall, "%s/ipsets: %u lines of %s could not be read", firewall->paths.iptables_dir, state.skipped, set);
@@ -200,6 +216,15 @@ static int load_set(struct firewall *firewall, const struct list *list, size_t i
 	return r;
 }
 
+static bool has_gate(struct firewall *firewall)
+{
+	struct journal_state state = { 0 };
+	bool created = journal_state(firewall->journal, SET_GATE, now_epoch(), &state, NULL) == 0 && state.created;
+
+	journal_state_free(&state);
+	return created;
+}
+
 int entries_load(struct firewall *firewall, struct diag *diag)
 {
 	const struct policy *policy = &firewall->confirmed.policy;
@@ -207,6 +232,7 @@ int entries_load(struct firewall *firewall, struct diag *diag)
 
 	if (!firewall->journal)
 		return entries_ensure(firewall, policy, diag); /* rules must find their sets, even empty ones */
+	firewall->gate_journaled = has_gate(firewall);
 	for (size_t i = 0; i < policy->n_lists; i++) {
 		for (int f = 0; f < FAMILIES; f++) {
 			int r = load_set(firewall, &policy->lists[i], i, f, diag);

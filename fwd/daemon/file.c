@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static int read_all(int fd, char *text, size_t size, size_t *len)
 	return 0;
 }
 
-int file_read(const char *path, size_t max, char **ret, size_t *len)
+static int read_file(const char *path, size_t max, bool trusted, char **ret, size_t *len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), r = 0;
 	char *text = NULL;
@@ -47,6 +48,8 @@ int file_read(const char *path, size_t max, char **ret, size_t *len)
 		r = -errno;
 	else if (!S_ISREG(st.st_mode))
 		r = -EINVAL;
+	else if (trusted && ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH))))
+		r = -EPERM;
 	else if ((size_t)st.st_size > max)
 		r = -EFBIG;
 	else if (!(text = malloc((size_t)st.st_size + 2)))
@@ -64,6 +67,34 @@ int file_read(const char *path, size_t max, char **ret, size_t *len)
 	*ret = text;
 	*len = n;
 	return 0;
+}
+
+int file_read(const char *path, size_t max, char **ret, size_t *len)
+{
+	return read_file(path, max, false, ret, len);
+}
+
+int file_read_trusted(const char *path, size_t max, char **ret, size_t *len)
+{
+	return read_file(path, max, true, ret, len);
+}
+
+const char *file_error(int r)
+{
+	switch (r) {
+	case -ELOOP:
+		return "is a link, which is not followed";
+	case -EINVAL:
+		return "is no regular file";
+	case -EFBIG:
+		return "is larger than it may be";
+	case -EPERM:
+		return "belongs to another user, or others may write it";
+	case -EAGAIN:
+		return "is just being written";
+	default:
+		return strerror(-r);
+	}
 }
 
 static int write_all(int fd, const char *text, size_t len)
@@ -139,10 +170,16 @@ int file_make_dir(const char *path, mode_t mode)
 
 	if (mkdir(path, mode) == 0 || errno == EEXIST)
 		return 0;
-	if (errno != ENOENT || strlen(path) >= sizeof(parent))
+	if (errno != ENOENT)
 		return -errno;
+	if (strlen(path) >= sizeof(parent))
+		return -ENAMETOOLONG;
 	strcpy(parent, path);
-	if (file_make_dir(dirname(parent), 0755) < 0)
-		return -errno;
-	return mkdir(path, mode) == 0 ? 0 : -errno;
+	for (char *slash = strchr(parent + 1, '/'); *path && slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(parent, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(path, mode) == 0 || errno == EEXIST ? 0 : -errno;
 }

@@ -11,6 +11,10 @@
 /* The caller frees *ret (NUL-terminated; *len without it). -ENOENT, -EFBIG above @max, -ELOOP for a link, -EINVAL for what is
  * no regular file. */
 int file_read(const char *path, size_t max, char **ret, size_t *len);
+/* As above, of a file whose contents root answers for: -EPERM if it is another user's, or others may write it. */
+int file_read_trusted(const char *path, size_t max, char **ret, size_t *len);
+/* What a negative answer of these two means, for people. */
+const char *file_error(int r);
 
 struct file_aside {
 	char path[PATH_MAX];

@@ -14,12 +14,12 @@
 
 #include "fwd/daemon/file.h"
 #include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/inspect.h"
 #include "fwd/daemon/log.h"
 #include "fwd/daemon/monitor.h"
 #include "fwd/daemon/sshports.h"
 #include "fwd/daemon/upkeep.h"
 #include "rules/compile.h"
-#include "rules/conf.h"
 
 const uint8_t family_af[FAMILIES] = { AF_INET, AF_INET6 };
 const uint8_t family_nfproto[FAMILIES] = { NFPROTO_IPV4, NFPROTO_IPV6 };
@@ -63,35 +63,13 @@ void firewall_degrade(struct firewall *firewall, const char *format, ...)
 		memcpy(firewall->degraded, text, sizeof(text));
 }
 
-int firewall_wish(struct firewall *firewall, struct policy *ret, struct diag *diag)
-{
-	struct policy policy;
-	char *text;
-	size_t len;
-	int r = file_read(firewall->paths.conf, CONF_SIZE_MAX, &text, &len);
-
-	if (r == -ENOENT) { /* no file, no wishes: the defaults */
-		policy_init(&policy);
-	} else if (r < 0) {
-		diag_set(diag, 0, 0, "%s", strerror(-r));
-		return r;
-	} else {
-		r = conf_parse(text, len, &policy, diag);
-		free(text);
-		if (r < 0)
-			return r;
-	}
-	if (policy.ssh_auto)
-		sshports_find(&policy, &firewall->confirmed.policy);
-	*ret = policy;
-	return 0;
-}
-
 int firewall_ruleset(struct firewall *firewall, struct ruleset **ret)
 {
 	struct wish wish = {
 		.confirmed = firewall->confirmed.on ? &firewall->confirmed.policy : NULL,
-		.candidate = &firewall->trial.candidate.policy,
+		.candidate = firewall->trial.kind == TRIAL_DISABLE ? NULL : &firewall->trial.candidate.policy,
+		.trial_off = firewall->trial.kind == TRIAL_DISABLE,
+		.cut = firewall->trial.kind == TRIAL_REMOVE,
 		.policy = firewall->confirmed.on ? NF_DROP : POLICY_KEEP,
 	};
 
@@ -100,11 +78,19 @@ int firewall_ruleset(struct firewall *firewall, struct ruleset **ret)
 	return confirmed_ruleset(&firewall->confirmed, ret);
 }
 
-/* Whether a rule can end in a refusal: by itself or in a chain that it leads to. @depth bounds loops in what we read. */
-static bool may_refuse(const struct table *table, const struct rule *rule, unsigned depth)
+#define REFUSE_DEPTH 16
+#define REFUSE_RULES 65536 /* looked at in one go */
+
+/* Whether a rule can end in a refusal: by itself or in a chain that it leads to. @budget bounds loops, and chains that many
+ * ways lead to, in what we read. */
+static bool may_refuse(const struct table *table, const struct rule *rule, unsigned depth, unsigned *budget)
 {
 	const struct chain *chain;
 
+	if (depth > REFUSE_DEPTH || (*budget)-- == 0) {
+		*budget = 0;
+		return true;
+	}
 	switch (rule->target.kind) {
 	case TARGET_DROP:
 	case TARGET_REJECT:
@@ -113,10 +99,10 @@ static bool may_refuse(const struct table *table, const struct rule *rule, unsig
 		return true;
 	case TARGET_JUMP:
 		chain = table_find_chain(table, rule->target.chain);
-		if (!chain || depth > 16)
+		if (!chain)
 			return true;
 		for (size_t i = 0; i < chain->n_rules; i++)
-			if (may_refuse(table, &chain->rules[i], depth + 1))
+			if (may_refuse(table, &chain->rules[i], depth + 1, budget))
 				return true;
 		return false;
 	default:
@@ -124,19 +110,40 @@ static bool may_refuse(const struct table *table, const struct rule *rule, unsig
 	}
 }
 
-/* A rule that accepts without asking for a source, a port or an interface opens the host: it stays behind us, dead. */
-static bool asks_for_something(const struct rule *rule)
+/* Whether an interface is the one that strangers come in by. */
+static bool is_outside(const struct match *match, const char *outside)
+{
+	size_t len = match->u.iface.prefix ? strlen(match->u.iface.name) : IFNAMSIZ;
+
+	return strncmp(match->u.iface.name, outside, len) == 0;
+}
+
+/* A rule that accepts without asking for a source, a port or an inner interface opens the host: it stays behind us, dead.
+ * Asking for all sources or ports but one is no asking. */
+static bool asks_for_something(const struct rule *rule, const char *outside)
 {
 	for (size_t i = 0; i < rule->n_matches; i++) {
-		enum match_kind kind = rule->matches[i].kind;
+		const struct match *match = &rule->matches[i];
+		struct port_span dport = match->u.ports.dport;
 
-		if (kind == MATCH_IIF || kind == MATCH_SRC || kind == MATCH_SET || kind == MATCH_MULTIPORT)
+		if (match->inverted)
+			continue;
+		switch (match->kind) {
+		case MATCH_SRC:
+		case MATCH_SET:
+		case MATCH_MULTIPORT:
 			return true;
-		if (kind == MATCH_TCP || kind == MATCH_UDP) {
-			struct port_span dport = rule->matches[i].u.ports.dport;
-
-			if (dport.hi - dport.lo < 1024 && !rule->matches[i].u.ports.not_dport)
+		case MATCH_IIF:
+			if (!is_outside(match, outside))
 				return true;
+			break;
+		case MATCH_TCP:
+		case MATCH_UDP:
+			if (dport.hi - dport.lo < 1024 && !match->u.ports.not_dport)
+				return true;
+			break;
+		default:
+			break;
 		}
 	}
 	return false;
@@ -144,11 +151,16 @@ static bool asks_for_something(const struct rule *rule)
 
 bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *actual)
 {
+	const struct policy *policy = firewall->trial.on ? &firewall->trial.candidate.policy : &firewall->confirmed.policy;
+	unsigned budget = REFUSE_RULES;
+	struct front front;
 	bool behind_any = false;
 
 	for (int f = 0; f < FAMILIES; f++) {
 		const struct table *table = ruleset_find_table(actual, family_nfproto[f], "filter");
+		char outside[IFNAMSIZ];
 
+		inspect_outside(f, outside);
 		for (size_t i = 0; table && i < table->n_chains; i++) {
 			const struct chain *chain = &table->chains[i];
 			bool behind = false;
@@ -160,14 +172,14 @@ bool firewall_jump_may_move(struct firewall *firewall, const struct ruleset *act
 					behind = true;
 				} else if (behind) {
 					behind_any = true;
-					if (may_refuse(table, rule, 0) || !asks_for_something(rule))
+					if (may_refuse(table, rule, 0, &budget) || !asks_for_something(rule, outside))
 						return false;
 				}
 			}
 		}
 	}
-	(void)firewall;
-	return behind_any;
+	/* words may deceive: the last one has the look at what would stand afterwards */
+	return behind_any && inspect_front(firewall, policy, true, &front);
 }
 
 static bool has_our_part(const struct ruleset *actual)
@@ -246,7 +258,7 @@ static void recall_ssh_ports(struct firewall *firewall, struct policy *policy)
 {
 	struct ruleset *ruleset;
 
-	if (kernel_read(firewall->kernel, &ruleset) == 0) {
+	if (firewall->kernel && kernel_read(firewall->kernel, &ruleset) == 0) {
 		compiled_ssh_ports(ruleset, policy);
 		ruleset_free(ruleset);
 	}
@@ -270,8 +282,13 @@ static void read_confirmed(struct firewall *firewall)
 		return;
 	recall_ssh_ports(firewall, &firewall->confirmed.policy);
 	firewall->confirmed.on = true;
-	firewall_degrade(firewall, "%s/" CONFIRMED_NAME ":%u: %s; SSH is open, everything else is closed", firewall->paths.state_dir,
-			 diag.line, diag.text);
+	firewall->guessed = true;
+	if (diag.line)
+		firewall_degrade(firewall, "%s/" CONFIRMED_NAME ":%u: %s; SSH is open, everything else is closed",
+				 firewall->paths.state_dir, diag.line, diag.text);
+	else
+		firewall_degrade(firewall, "%s/" CONFIRMED_NAME ": %s; SSH is open, everything else is closed",
+				 firewall->paths.state_dir, diag.text[0] ? diag.text : strerror(-r));
 }
 
 static void start(struct firewall *firewall)
@@ -280,7 +297,6 @@ static void start(struct firewall *firewall)
 	char path[PATH_MAX];
 	int r;
 
-	read_confirmed(firewall);
 	r = file_make_dir(firewall->paths.iptables_dir, 0755);
 	if (r == 0)
 		r = file_path(firewall->paths.iptables_dir, "ipsets", path);
@@ -288,7 +304,9 @@ static void start(struct firewall *firewall)
 		r = journal_open(path, &firewall->journal, &diag);
 	if (r < 0)
 		firewall_degrade(firewall, "%s: %s", firewall->paths.iptables_dir, diag.text[0] ? diag.text : strerror(-r));
-	if (firewall->journal && upkeep_new(firewall, &firewall->upkeep) < 0)
+	if (firewall->journal && journal_read_only(firewall->journal))
+		firewall_degrade(firewall, "%s is on a read-only file system: nothing can be allowed or removed", path);
+	else if (firewall->journal && upkeep_new(firewall, &firewall->upkeep) < 0)
 		log_say(LOG_WARNING, "cannot hear of others who write the list file");
 	diag_clear(&diag);
 	if (entries_load(firewall, &diag) < 0)
@@ -303,6 +321,8 @@ static void start(struct firewall *firewall)
 	else if (firewall->confirmed.on || firewall->trial.on)
 		log_say(LOG_NOTICE, "generation %llu is in force%s", (unsigned long long)firewall->confirmed.generation,
 			r ? "" : ": nothing was to be done");
+	if (firewall->guessed) /* the file that cannot be read may be worth more than our guess */
+		return;
 	if (firewall->confirmed.on && store_check(firewall->paths.iptables_dir, &firewall->confirmed, NULL, NULL) == 0) {
 		struct store_commit commit;
 
@@ -316,12 +336,15 @@ static void start(struct firewall *firewall)
 int firewall_new(struct event_base *base, const struct firewall_paths *paths, struct firewall **ret)
 {
 	struct firewall *firewall = calloc(1, sizeof(*firewall));
+	int r;
 
 	if (!firewall)
 		return -ENOMEM;
 	firewall->base = base;
 	firewall->paths = *paths;
-	if (open_kernel(firewall) == 0)
+	r = open_kernel(firewall);
+	read_confirmed(firewall);
+	if (r == 0)
 		start(firewall);
 	*ret = firewall;
 	return 0;

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "fwd/daemon/store.h"
 #include "rules/entry.h"
@@ -31,6 +32,8 @@ struct change {
 	/* asked */
 	bool dry_run;      /* say what would change, and change nothing */
 	bool force;        /* although it looks unwise */
+	bool interactive;  /* a person at a terminal asks */
+	pid_t pid;         /* the process that asks; 0: none (a signal) */
 	unsigned timeout;  /* seconds of a trial; 0: as the policy says */
 	const char *who;   /* for the log: "uid 0 (anna from 192.0.2.10)" */
 	void (*would)(const char *line, void *user); /* may be NULL: each line of difference */
@@ -51,12 +54,21 @@ int change_refuse(struct change *change, const char *hint, const char *format, .
 int firewall_new(struct event_base *base, const struct firewall_paths *paths, struct firewall **ret);
 void firewall_free(struct firewall *firewall); /* NULL is allowed; the kernel is left as it is */
 
-/* trial.c. Each returns 0 or a negative errno, with @change answered in both cases. */
+/* wish.c, trial.c, commit.c. Each returns 0 or a negative errno, with @change answered in both cases. */
 int firewall_enable(struct firewall *firewall, struct change *change);
 int firewall_reload(struct firewall *firewall, struct change *change);
 int firewall_confirm(struct firewall *firewall, struct change *change);
 int firewall_rollback(struct firewall *firewall, struct change *change);
+/* The trial's end moves @seconds further away, but no further than an hour from now. */
+int firewall_extend(struct firewall *firewall, unsigned seconds, struct change *change);
+/* With change->timeout it is a trial by itself: the firewall comes back when that is over, unless somebody confirms. */
 int firewall_disable(struct firewall *firewall, bool accept, struct change *change);
+
+/* How the last trial ended, for those who wait for it: EXIT_DONE confirmed, EXIT_ROLLED_BACK; @text says it in words. Called
+ * from the loop or from within a call above. */
+typedef void firewall_ended(int exit, const char *text, void *user);
+void firewall_on_end(struct firewall *firewall, firewall_ended *ended, void *user);
+bool firewall_on_trial(const struct firewall *firewall);
 
 /* entries.c */
 struct allow {

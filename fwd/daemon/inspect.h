@@ -22,6 +22,8 @@ struct question {
 int inspect_lookup(const char *set, unsigned dim, unsigned src, const struct packet *packet, void *user);
 /* A new connection (or an echo request) from @source to this host, coming in where this host would answer to. */
 void inspect_packet(const struct addr *source, uint8_t proto, uint16_t port, struct packet *ret);
+/* The interface that strangers of a family (V4, V6) come in by; empty where there is no way to them. */
+void inspect_outside(int family, char ret[static IFNAMSIZ]);
 /* The worst answer that a source known to no rule gets at ports that no rule means: accept, before "cannot tell", before
  * drop; with @listed (the source counts as whitelisted) the other way round. */
 enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *ruleset, int family, enum gate_view gate,
@@ -30,3 +32,5 @@ enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *r
 void verdict_way_copy(struct verdict_way *ret, const struct verdict_way *way);
 /* "-A CHAIN …" or "-P CHAIN POLICY" */
 void step_print(const struct verdict_step *step, char *ret, size_t size);
+/* Whether a step is a rule or policy of others. NULL is allowed. */
+bool step_is_foreign(const struct verdict_step *step);

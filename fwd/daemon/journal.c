@@ -37,7 +37,9 @@ static int journal_scan(struct journal *journal, const struct stat *st, struct d
 			journal->lines++;
 	if (r == 0 && reader->line < st->st_size) {
 		journal->torn = (uint64_t)(st->st_size - reader->line);
-		if (ftruncate(journal->fd, reader->line) < 0)
+		if (journal->read_only)
+			r = 0; /* nobody reads a line without its end */
+		else if (ftruncate(journal->fd, reader->line) < 0)
 			r = -errno;
 		/* relative timeouts count from the old time, after a crash too */
 		else if (futimens(journal->fd, (struct timespec[2]){ st->st_atim, st->st_mtim }) < 0 ||
@@ -55,6 +57,9 @@ static int journal_start(struct journal *journal, struct diag *diag)
 
 	unlink(journal->temp); /* of one that did not live to finish it */
 	journal->fd = open(journal->path, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	journal->read_only = journal->fd < 0 && errno == EROFS;
+	if (journal->read_only) /* what it says counts all the same */
+		journal->fd = open(journal->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (journal->fd < 0 && errno == ENOENT)
 		r = make_new(journal, diag);
 	else if (journal->fd < 0 && (errno == ELOOP || errno == EISDIR))
@@ -340,6 +345,11 @@ int journal_sync(struct journal *journal, struct diag *diag)
 	struct stat st;
 	int r = 0;
 
+	if (journal->read_only) {
+		r = journal->gathered.len > 0 ? io_fail(diag, EROFS, "writing", journal->path) : 0;
+		journal_drop(journal);
+		return r;
+	}
 	if (!journal->renew && io_is_ours(journal))
 		r = append(journal, diag);
 	if (r == 0)
@@ -355,6 +365,11 @@ int journal_sync(struct journal *journal, struct diag *diag)
 		journal->orphan = -1;
 	}
 	return r;
+}
+
+bool journal_read_only(const struct journal *journal)
+{
+	return journal->read_only;
 }
 
 bool journal_unsettled(const struct journal *journal)

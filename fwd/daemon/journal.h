@@ -35,6 +35,8 @@ struct journal;
  * users or that others may write is -EPERM. Nothing is written yet, except that a torn tail is cut off. 0 or -errno with
  * @diag. */
 int journal_open(const char *path, struct journal **ret, struct diag *diag);
+/* The file system was read-only at journal_open(): what the file says can be had, and journal_sync() is -EROFS. */
+bool journal_read_only(const struct journal *journal);
 void journal_close(struct journal *journal); /* NULL is allowed; unsynced records are lost */
 
 /* One network of a set. Small, as there may be millions: journal_state_entry() makes an entry of it. */

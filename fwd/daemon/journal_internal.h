@@ -43,6 +43,7 @@ struct journal {
 	uint64_t newest;
 	uint64_t torn;
 	bool renew;        /* the next write makes a new file */
+	bool read_only;    /* its file system is */
 	size_t uncut;      /* bytes of a failed write that may still stand behind seen.size */
 	struct text gathered;
 	struct text kept;  /* synced records */

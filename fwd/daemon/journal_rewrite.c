@@ -95,8 +95,11 @@ static int put_entry(const struct entry *entry, void *user)
 	struct rewrite *rewrite = user;
 	char line[SETFILE_LINE_MAX];
 	struct entry copy;
-	int n = setfile_format_add(rewrite->set, entry, rewrite->now, line, sizeof(line));
+	int n;
 
+	if (entry->nomatch) /* whoever made it: if it is in the file, its line stays */
+		return 0;
+	n = setfile_format_add(rewrite->set, entry, rewrite->now, line, sizeof(line));
 	if (n == -EINVAL) {
 		copy = *entry;
 		for (char *at = copy.comment; *at; at++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 
 #define DUMP_BUFFER (64 * 1024) /* the kernel fills dumps up to 32 KiB when the reader's buffer allows */
 #define READ_TRIES 20
+#define LOOK_RULES_MAX 512      /* that are held for the next kernel_look(): about 0.3 MB */
 #define APPLY_TRIES 10          /* against a churning iptables, 3 were the most ever seen */
 #define ANSWER_TIMEOUT 5        /* seconds: the kernel answers at once, so this is a kernel in trouble */
 
@@ -59,6 +61,7 @@ void kernel_close(struct kernel *kernel)
 		return;
 	if (kernel->socket)
 		mnl_socket_close(kernel->socket);
+	ruleset_free(kernel->seen);
 	free(kernel);
 }
 
@@ -172,6 +175,37 @@ out:
 	return r;
 }
 
+/* A rule with expressions that are newer than libnftnl: where it stands, and that nobody can read it. */
+static int add_unread(const struct nlmsghdr *message, const struct reading *reading)
+{
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
+	const char *table = NULL, *name = NULL;
+	const struct nlattr *attr;
+	uint64_t handle = 0;
+	struct chain *chain;
+	struct rule *rule;
+	int r;
+
+	mnl_attr_for_each(attr, message, sizeof(*header)) {
+		if (mnl_attr_get_type(attr) == NFTA_RULE_TABLE)
+			table = mnl_attr_get_str(attr);
+		else if (mnl_attr_get_type(attr) == NFTA_RULE_CHAIN)
+			name = mnl_attr_get_str(attr);
+		else if (mnl_attr_get_type(attr) == NFTA_RULE_HANDLE)
+			handle = be64toh(mnl_attr_get_u64(attr));
+	}
+	if (!table || !name)
+		return -EBADMSG;
+	chain = table_find_chain(ruleset_find_table(reading->ruleset, header->nfgen_family, table), name);
+	if (!chain)
+		return -EINTR;
+	rule = chain_add_rule(chain);
+	r = rule ? nftcodec_decode(NULL, reading->resolver, rule) : -ENOMEM;
+	if (r == 0)
+		rule->handle = handle;
+	return r;
+}
+
 static int on_rule(const struct nlmsghdr *message, void *user)
 {
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
@@ -179,7 +213,7 @@ static int on_rule(const struct nlmsghdr *message, void *user)
 	struct nftnl_rule *nft;
 	struct chain *chain;
 	struct rule *rule;
-	int r = -EBADMSG;
+	int r;
 
 	if (!family_is_read(header->nfgen_family))
 		return MNL_CB_OK;
@@ -193,8 +227,11 @@ static int on_rule(const struct nlmsghdr *message, void *user)
 			r = -EINTR; /* made after the chains were dumped */
 		else
 			r = rule ? nftcodec_decode(nft, reading->resolver, rule) : -ENOMEM;
+	} else {
+		r = nft ? add_unread(message, reading) : -ENOMEM;
 	}
-	nftnl_rule_free(nft);
+	if (nft)
+		nftnl_rule_free(nft);
 	errno = -r;
 	return r < 0 ? MNL_CB_ERROR : MNL_CB_OK;
 }
@@ -250,6 +287,37 @@ int kernel_read(struct kernel *kernel, struct ruleset **ret)
 			return r;
 	}
 	return -EAGAIN;
+}
+
+int kernel_look(struct kernel *kernel, const struct ruleset **ret)
+{
+	uint32_t generation;
+	int r;
+
+	if (kernel->seen && kernel_generation(kernel, &generation) == 0 && generation == kernel->seen->generation) {
+		*ret = kernel->seen;
+		return 0;
+	}
+	ruleset_free(kernel->seen);
+	kernel->seen = NULL;
+	r = kernel_read(kernel, &kernel->seen);
+	if (r < 0)
+		return r;
+	*ret = kernel->seen;
+	return 0;
+}
+
+void kernel_look_end(struct kernel *kernel)
+{
+	size_t rules = 0;
+
+	for (size_t i = 0; kernel->seen && i < kernel->seen->n_tables; i++)
+		for (size_t j = 0; j < kernel->seen->tables[i].n_chains; j++)
+			rules += kernel->seen->tables[i].chains[j].n_rules;
+	if (rules <= LOOK_RULES_MAX)
+		return;
+	ruleset_free(kernel->seen);
+	kernel->seen = NULL;
 }
 
 /*

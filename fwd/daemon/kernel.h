@@ -20,6 +20,11 @@ void kernel_close(struct kernel *kernel); /* NULL is allowed */
 
 /* Everything of families ip, ip6 and inet, of one generation. The caller frees *ret. -EAGAIN: it never stood still. */
 int kernel_read(struct kernel *kernel, struct ruleset **ret);
+/* The same where counters do not matter: what was read before, if the kernel still has that generation (every change of rules,
+ * chains and policies makes a new one; a set that a rule names can be neither renamed nor destroyed). *ret belongs to @kernel
+ * and stands until kernel_look_end(), which every success asks for. */
+int kernel_look(struct kernel *kernel, const struct ruleset **ret);
+void kernel_look_end(struct kernel *kernel);
 int kernel_generation(struct kernel *kernel, uint32_t *ret);
 
 enum {

@@ -193,8 +193,10 @@ static int batch_answers(struct kernel *kernel, const struct batch *batch, uint3
 		const struct nlmsghdr *message = (const struct nlmsghdr *)buf;
 		int left = (int)n;
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
-			return errno == EINTR ? 0 : -errno;
+			return -errno;
 		for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
 			const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
 

@@ -14,6 +14,7 @@ struct kernel {
 	struct mnl_socket *socket;
 	uint32_t seq;
 	struct codec_sets resolver;
+	struct ruleset *seen; /* of the last kernel_look(), or NULL */
 };
 
 /* Sends the steps that @pick accepts as one batch made for @generation. -ERESTART: the generation is over; read anew. */

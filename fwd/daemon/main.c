@@ -44,9 +44,11 @@ static int parse_options(int argc, char **argv, struct options *ret)
 	static const struct option longs[] = {
 		{ "rescue", no_argument, NULL, 'R' }, { "version", no_argument, NULL, 'V' }, { "help", no_argument, NULL, 'h' }, { 0 },
 	};
+	bool empty = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "c:d:S:s:nvh", longs, NULL)) != -1) {
+		empty |= optarg && !*optarg;
 		switch (c) {
 		case 'c':
 			ret->paths.conf = optarg;
@@ -80,7 +82,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
 			return -EINVAL;
 		}
 	}
-	if (optind < argc || (ret->print && !ret->check) || (ret->check && ret->rescue)) {
+	if (optind < argc || empty || (ret->print && !ret->check) || (ret->check && ret->rescue)) {
 		usage(stderr);
 		return -EINVAL;
 	}
@@ -96,7 +98,7 @@ static int check(const char *path, bool print)
 	int r = file_read(path, CONF_SIZE_MAX, &text, &len);
 
 	if (r < 0) {
-		fprintf(stderr, "%s: %s\n", path, strerror(-r));
+		fprintf(stderr, "%s: %s\n", path, file_error(r));
 		return EXIT_REFUSED;
 	}
 	r = conf_parse(text, len, &policy, &diag);
@@ -166,7 +168,8 @@ static int run(const struct options *options)
 	/* the socket first: a second daemon must not touch a single rule */
 	r = server_new(program.base, options->socket, &server);
 	if (r < 0) {
-		log_say(LOG_ERR, "%s: %s", options->socket, r == -EADDRINUSE ? "another fwd answers there" : strerror(-r));
+		log_say(LOG_ERR, "%s: %s", options->socket, r == -EADDRINUSE ? "another fwd answers there" :
+			r == -ENOTSOCK ? "something is there that is no socket" : strerror(-r));
 		goto out;
 	}
 	r = firewall_new(program.base, &options->paths, &program.firewall);
@@ -202,8 +205,10 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	if (options.check)
 		return check(options.paths.conf, options.print);
-	if (strlen(options.socket) >= sizeof(run_dir))
+	if (strlen(options.socket) >= sizeof(run_dir)) {
+		fputs("fwd: the path of the socket is too long\n", stderr);
 		return EXIT_USAGE;
+	}
 	strcpy(run_dir, options.socket);
 	options.paths.run_dir = dirname(run_dir);
 	log_open("fwd");
@@ -211,11 +216,13 @@ int main(int argc, char **argv)
 		fputs("fwd: needs root (the firewall is the kernel's)\n", stderr);
 		return EXIT_REFUSED;
 	}
+	/* a read-only disk must not keep the rules from being loaded */
 	r = file_make_dir(options.paths.run_dir, 0755);
-	if (r == 0)
-		r = file_make_dir(options.paths.state_dir, 0700);
-	if (r < 0) /* a read-only disk must not keep the rules from being loaded */
-		log_say(LOG_ERR, "cannot make %s or %s: %s", options.paths.run_dir, options.paths.state_dir, strerror(-r));
+	if (r < 0)
+		log_say(LOG_ERR, "cannot make %s: %s", options.paths.run_dir, strerror(-r));
+	r = file_make_dir(options.paths.state_dir, 0700);
+	if (r < 0)
+		log_say(LOG_ERR, "cannot make %s: %s", options.paths.state_dir, strerror(-r));
 	signal(SIGPIPE, SIG_IGN);
 	return options.rescue ? rescue(&options.paths) : run(&options);
 }

@@ -20,6 +20,15 @@ static void say_line(const char *line, void *user)
 	printf("  %s\n", line);
 }
 
+/* Whether all the doubt is about a rule that refuses somebody (fail2ban's nft sets): the others get in. */
+static bool refuses_some(const struct verdict_way *way)
+{
+	const struct verdict_step *step = way->doubt;
+	enum target_kind kind = step && step->rule < step->chain->n_rules ? step->chain->rules[step->rule].target.kind : TARGET_NONE;
+
+	return way->verdict == VERDICT_UNKNOWN && (kind == TARGET_DROP || kind == TARGET_REJECT);
+}
+
 /* SSH from a stranger, family by family, by what the kernel holds now. */
 static bool check_family(struct firewall *firewall, int family, uint16_t port)
 {
@@ -29,19 +38,21 @@ static bool check_family(struct firewall *firewall, int family, uint16_t port)
 	struct verdict_way way;
 	struct packet packet;
 	char rule[512] = "";
-	bool open;
+	bool some;
 
 	addr_parse(family == V4 ? "203.0.113.77" : "2001:db8:ffff:ffff::77", &source);
 	inspect_packet(&source, IPPROTO_TCP, port, &packet);
 	if (kernel_read(firewall->kernel, &actual) < 0)
 		return false;
 	verdict(actual, &packet, inspect_lookup, &question, &way);
-	open = way.verdict == VERDICT_ACCEPT;
-	if (!open && (way.decides || way.doubt))
+	some = refuses_some(&way);
+	if (way.verdict != VERDICT_ACCEPT && (way.decides || way.doubt))
 		step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));
-	printf("SSH over %s, tcp/%u: %s%s\n", family == V4 ? "IPv4" : "IPv6", port, open ? "open to everybody" : "NOT open, by ", rule);
+	printf("SSH over %s, tcp/%u: %s%s\n", family == V4 ? "IPv4" : "IPv6", port,
+	       way.verdict == VERDICT_ACCEPT ? "open to everybody" : way.verdict == VERDICT_DROP ? "NOT open, by " :
+	       some ? "open to all whom this does not refuse, which fwd cannot read: " : "cannot tell, because of ", rule);
 	ruleset_free(actual);
-	return open;
+	return way.verdict == VERDICT_ACCEPT || some;
 }
 
 static int put_in_force(struct firewall *firewall)

@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
+#include "fwd/daemon/netlink.h"
 #include "fwd/daemon/route.h"
 
 struct answer {
@@ -16,46 +17,39 @@ struct answer {
 static int on_route(const struct nlmsghdr *message, void *user)
 {
 	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attr[RTA_PREFSRC + 1];
 	struct answer *answer = user;
-	const struct nlattr *attr;
 
-	mnl_attr_for_each(attr, message, sizeof(*route)) {
-		if (mnl_attr_get_type(attr) == RTA_OIF)
-			answer->ifindex = mnl_attr_get_u32(attr);
-		if (mnl_attr_get_type(attr) == RTA_PREFSRC && mnl_attr_get_payload_len(attr) <= sizeof(answer->own.bytes)) {
-			answer->own.family = route->rtm_family;
-			memcpy(answer->own.bytes, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
-		}
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*route))
+		return -EBADMSG;
+	netlink_attributes(message, sizeof(*route), RTA_PREFSRC, attr);
+	if (attr[RTA_OIF] && mnl_attr_get_payload_len(attr[RTA_OIF]) == sizeof(uint32_t))
+		answer->ifindex = mnl_attr_get_u32(attr[RTA_OIF]);
+	if (attr[RTA_PREFSRC] && mnl_attr_get_payload_len(attr[RTA_PREFSRC]) <= sizeof(answer->own.bytes)) {
+		answer->own.family = route->rtm_family;
+		memcpy(answer->own.bytes, mnl_attr_get_payload(attr[RTA_PREFSRC]), mnl_attr_get_payload_len(attr[RTA_PREFSRC]));
 	}
-	return MNL_CB_OK;
+	return 0;
 }
 
 int route_lookup(const struct addr *to, char ifname[static IFNAMSIZ], struct addr *own)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	_Alignas(struct nlmsghdr) char buf[8192];
+	_Alignas(struct nlmsghdr) char buf[256];
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buf);
+	struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof(*route));
 	struct answer answer = { 0 };
-	struct rtmsg *route;
-	ssize_t n;
+	struct mnl_socket *socket;
 	int r;
 
-	if (!socket)
-		return -errno;
 	message->nlmsg_type = RTM_GETROUTE;
-	message->nlmsg_flags = NLM_F_REQUEST;
-	message->nlmsg_seq = 1;
-	route = mnl_nlmsg_put_extra_header(message, sizeof(*route));
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 	route->rtm_family = to->family;
 	route->rtm_dst_len = (unsigned char)addr_bits(to->family);
 	mnl_attr_put(message, RTA_DST, addr_bits(to->family) / 8, to->bytes);
-	r = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ?
-		-errno : 0;
-	if (r == 0) {
-		n = mnl_socket_recvfrom(socket, buf, sizeof(buf));
-		if (n < 0 || mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(socket), on_route, &answer) < 0)
-			r = -errno;
-	}
+	r = netlink_open(NETLINK_ROUTE, &socket);
+	if (r < 0)
+		return r;
+	r = netlink_ask(socket, message, on_route, &answer);
 	mnl_socket_close(socket);
 	if (r == 0 && (!answer.ifindex || !if_indextoname(answer.ifindex, ifname)))
 		r = -ENETUNREACH;

@@ -76,7 +76,7 @@ int set_errno(int error, int exist, bool list)
 		return -ENFILE;
 	case IPSET_ERR_IPADDR_IPV4:
 	case IPSET_ERR_IPADDR_IPV6:
-	case IPSET_ERR_PROTOCOL: /* the element lacks what the type needs: IPADDR_IPV4 in a set of IPv4, NAME in a list */
+	case IPSET_ERR_PROTOCOL: /* the element lacks what the type needs: IPADDR_IPV4 for IPv4, NAME for a list */
 		return -EAFNOSUPPORT;
 	case IPSET_ERR_FIND_TYPE:
 	case IPSET_ERR_TIMEOUT:
@@ -92,9 +92,10 @@ int set_errno(int error, int exist, bool list)
 void sets_attributes(const struct nlattr *first, size_t len, unsigned max, const struct nlattr **ret)
 {
 	const char *end = (const char *)first + len;
+	const struct nlattr *attr;
 
 	memset(ret, 0, (max + 1) * sizeof(*ret));
-	for (const struct nlattr *attr = first; mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr))
+	for (attr = first; mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr))
 		if (mnl_attr_get_type(attr) <= max)
 			ret[mnl_attr_get_type(attr)] = attr;
 }
@@ -121,6 +122,11 @@ uint64_t sets_number(const struct nlattr *attr)
 	default:
 		return 0;
 	}
+}
+
+bool sets_text_ok(const struct nlattr *attr, size_t size)
+{
+	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 && strlen(mnl_attr_get_str(attr)) < size;
 }
 
 int sets_socket(struct mnl_socket **ret)
@@ -182,7 +188,7 @@ static int read_error(const struct nlmsghdr *nlh, struct answer *ret)
 	if (len < sizeof(*error))
 		return -EBADMSG;
 	ret->error = error->error;
-	/* Behind it our request comes back, its first LINENO replaced by that of the entry that failed (host byte order).
+	/* Behind it our request comes back, its LINENO replaced by that of the entry that failed, in host byte order.
 	 * (The receive buffer is larger than any request, so it is whole.) */
 	echoed = len - sizeof(error->error);
 	if (!error->error || echoed < skip || error->msg.nlmsg_len > echoed || error->msg.nlmsg_len < skip)
@@ -351,8 +357,7 @@ static int name_by_index(uint16_t index, char ret[static SET_NAME_MAX + 1], void
 		return r;
 	if (answer.error)
 		return set_errno(answer.error, -EEXIST, false);
-	if (!answer.attr[IPSET_ATTR_SETNAME] || mnl_attr_validate(answer.attr[IPSET_ATTR_SETNAME], MNL_TYPE_NUL_STRING) < 0 ||
-	    mnl_attr_get_payload_len(answer.attr[IPSET_ATTR_SETNAME]) > SET_NAME_MAX + 1)
+	if (!sets_text_ok(answer.attr[IPSET_ATTR_SETNAME], SET_NAME_MAX + 1))
 		return -EBADMSG;
 	strcpy(ret, mnl_attr_get_str(answer.attr[IPSET_ATTR_SETNAME]));
 	return 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Creation, through libipset: it knows the type revisions and what the running kernel makes of them. Its session lives for
- * one creation: it cannot be trusted after an error, and an idle daemon keeps no memory of it. Everything is handed over as
- * data, so that nothing is parsed, resolved, or printed. It waits for answers without a timeout; the kernel queues them
- * while the request is being sent.
+ * Creation, through libipset: it knows the type revisions and what the running kernel makes of them. Its session lives
+ * for one creation: it cannot be trusted after an error, and an idle daemon keeps no memory of it. Everything is handed
+ * over as data, so that nothing is parsed, resolved, or printed. It waits for answers without a timeout; the kernel
+ * queues them while the request is being sent.
  */
 #include <errno.h>
 #include <limits.h>
@@ -90,8 +90,6 @@ static int create(struct sets *sets, const struct creation *creation)
 
 	r = set_name_check(creation->name);
 	if (!r)
-		r = exists(sets, creation->name);
-	if (!r)
 		r = type_known(sets, creation);
 	if (r < 0)
 		return r;
@@ -108,7 +106,6 @@ static int create(struct sets *sets, const struct creation *creation)
 	ipset_session_fini(session);
 	if (!r)
 		return 0;
-	/* Somebody may have been faster. */
 	r = exists(sets, creation->name);
 	return r < 0 ? r : -EIO;
 }

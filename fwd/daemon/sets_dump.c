@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading sets. Each dump has a socket of its own: closing it is the only way to end one early, and what is not ended keeps
- * the set busy. The kernel walks a table that it keeps for the dump across resizes, a bucket at a time, so that nothing is
- * torn and NLM_F_DUMP_INTR is never set.
+ * Reading sets. Each dump has a socket of its own: closing it is the only way to end one early, and what is not ended
+ * keeps the set busy. The kernel walks a table that it keeps for the dump across resizes, a bucket at a time, so that
+ * nothing is torn and NLM_F_DUMP_INTR is never set.
  */
 #include <endian.h>
 #include <errno.h>
@@ -82,9 +82,10 @@ static int dump_read(struct dump *dump, uint32_t seq)
 }
 
 /*
- * The kernel sizes the messages of a dump by what the reader took before, one page if it took nothing, and gives up
- * where one bucket (64 entries with long comments: 21 KiB) does not fit. So something small is read first, into the
- * buffer that the dump will have.
+ * The kernel sizes the messages of a dump by what the reader took before: one page if it took nothing. A bucket that
+ * does not fit (12 entries with the longest comments are 3.9 KB; older kernels put 64 into one) ends the dump, with
+ * NLMSG_DONE and no error, as if that were all: tried on 6.18. So something small is read first, into the buffer of the
+ * dump.
  */
 static int widen(struct dump *dump)
 {
@@ -134,18 +135,14 @@ static int list(struct sets *sets, struct dump *dump, const char *set, uint32_t 
 	return r;
 }
 
-static bool text_ok(const struct nlattr *attr, size_t size)
-{
-	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 && strlen(mnl_attr_get_str(attr)) < size;
-}
-
 static int info_each(struct dump *dump, const struct nlattr **attr)
 {
 	const struct nlattr *data[IPSET_ATTR_CREATE_MAX + 1];
 	struct set_info info = { 0 };
 	uint32_t flags;
 
-	if (!text_ok(attr[IPSET_ATTR_TYPENAME], sizeof(info.type)) || !attr[IPSET_ATTR_INDEX] || !attr[IPSET_ATTR_DATA])
+	if (!sets_text_ok(attr[IPSET_ATTR_TYPENAME], sizeof(info.type)) || !attr[IPSET_ATTR_INDEX] ||
+	    !attr[IPSET_ATTR_DATA])
 		return -EBADMSG;
 	sets_nested(attr[IPSET_ATTR_DATA], IPSET_ATTR_CREATE_MAX, data);
 	strcpy(info.type, mnl_attr_get_str(attr[IPSET_ATTR_TYPENAME]));
@@ -173,7 +170,7 @@ int sets_info(struct sets *sets, const char *name, struct set_info *ret)
 
 static int name_each(struct dump *dump, const struct nlattr **attr)
 {
-	if (!text_ok(attr[IPSET_ATTR_SETNAME], SET_NAME_MAX + 1))
+	if (!sets_text_ok(attr[IPSET_ATTR_SETNAME], SET_NAME_MAX + 1))
 		return -EBADMSG;
 	return dump->to.name(mnl_attr_get_str(attr[IPSET_ATTR_SETNAME]), dump->user);
 }
@@ -187,7 +184,8 @@ int sets_names(struct sets *sets, int (*each)(const char *name, void *user), voi
 
 /* Elements with anything but an address and its length are none of ours. */
 static const unsigned char more_than_net[] = {
-	IPSET_ATTR_IP_TO, IPSET_ATTR_PORT, IPSET_ATTR_MARK, IPSET_ATTR_ETHER, IPSET_ATTR_NAME, IPSET_ATTR_IP2, IPSET_ATTR_IFACE,
+	IPSET_ATTR_IP_TO, IPSET_ATTR_PORT, IPSET_ATTR_MARK, IPSET_ATTR_ETHER, IPSET_ATTR_NAME, IPSET_ATTR_IP2,
+	IPSET_ATTR_IFACE,
 };
 
 static int read_net(const struct nlattr **data, struct cidr *ret)
@@ -232,7 +230,7 @@ static int read_entry(const struct nlattr *element, uint64_t now, struct entry *
 	entry.packets = sets_number(data[IPSET_ATTR_PACKETS]);
 	entry.bytes = sets_number(data[IPSET_ATTR_BYTES]);
 	entry.nomatch = sets_number(data[IPSET_ATTR_CADT_FLAGS]) & IPSET_FLAG_NOMATCH;
-	if (text_ok(data[IPSET_ATTR_COMMENT], ENTRY_KERNEL_COMMENT))
+	if (sets_text_ok(data[IPSET_ATTR_COMMENT], ENTRY_KERNEL_COMMENT))
 		entry_comment_split(mnl_attr_get_str(data[IPSET_ATTR_COMMENT]), &entry);
 	if (!entry.until && left)
 		entry.until = now + left;
@@ -258,7 +256,8 @@ static int entries_each(struct dump *dump, const struct nlattr **attr)
 	return 0;
 }
 
-int sets_dump(struct sets *sets, const char *name, uint64_t now, int (*each)(const struct entry *entry, void *user), void *user)
+int sets_dump(struct sets *sets, const char *name, uint64_t now, int (*each)(const struct entry *entry, void *user),
+	      void *user)
 {
 	struct dump dump = { .each = entries_each, .to.entry = each, .user = user, .now = now };
 
@@ -276,14 +275,14 @@ static int member_each(struct dump *dump, const struct nlattr **attr)
 		const struct nlattr *data[IPSET_ATTR_ADT_MAX + 1];
 
 		sets_nested(element, IPSET_ATTR_ADT_MAX, data);
-		if (!text_ok(data[IPSET_ATTR_NAME], SET_NAME_MAX + 1) ||
+		if (!sets_text_ok(data[IPSET_ATTR_NAME], SET_NAME_MAX + 1) ||
 		    strcmp(mnl_attr_get_str(data[IPSET_ATTR_NAME]), member->name))
 			continue;
 		member->left = (int)sets_number(data[IPSET_ATTR_TIMEOUT]);
 		if (!member->left)
 			member->left = INT_MAX;
 		if (member->comment)
-			strcpy(member->comment, text_ok(data[IPSET_ATTR_COMMENT], ENTRY_KERNEL_COMMENT) ?
+			strcpy(member->comment, sets_text_ok(data[IPSET_ATTR_COMMENT], ENTRY_KERNEL_COMMENT) ?
 						mnl_attr_get_str(data[IPSET_ATTR_COMMENT]) : "");
 	}
 	return 0;

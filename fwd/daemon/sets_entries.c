@@ -174,7 +174,8 @@ int sets_test_member(struct sets *sets, const char *gate, const char *member)
 	return r < 0 ? r : test_result(&answer);
 }
 
-static int put_members(struct nlmsghdr *request, const char *const *members, size_t n, uint32_t timeout, const char *comment)
+static int put_members(struct nlmsghdr *request, const char *const *members, size_t n, uint32_t timeout,
+		       const char *comment)
 {
 	struct nlattr *list = mnl_attr_nest_start(request, IPSET_ATTR_ADT);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What the files of sets share: one socket, one request at a time. Attributes of the subsystem: linux/netfilter/ipset/ip_set.h.
+ * What the files of sets share: one socket, one request at a time.
+ * Attributes and codes: linux/netfilter/ipset/ip_set.h.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,12 +43,13 @@ int sets_socket(struct mnl_socket **ret);
 struct nlmsghdr *sets_request(void *buf, uint32_t seq, uint8_t command, uint16_t flags, const char *set);
 /* Receives into @buf (SETS_BUFFER bytes). Returns the length or -errno, -ETIMEDOUT. */
 ssize_t sets_receive(struct mnl_socket *nl, void *buf);
-/* Sends what sets_request() began in sets->buf, waits for its answer. 0 if there was one (its error may still say no). */
+/* Sends what sets_request() began in sets->buf, waits for its answer. 0 if one came (its error may still say no). */
 int sets_ask(struct sets *sets, struct nlmsghdr *request, struct answer *ret);
 /* Command without data on one set: 0 or -errno. */
 int sets_command(struct sets *sets, uint8_t command, const char *set, const char *other);
 
-/* @error of the kernel as errno; @exist: what "exists", or for del "does not exist", means here; @list: of a list:set. */
+/* @error of the kernel as errno; @exist: what IPSET_ERR_EXIST means here (for del: it is not in);
+ * @list: of a list:set. */
 int set_errno(int error, int exist, bool list);
 
 /* Collects attributes by type up to @max; unknown types are passed over. */
@@ -55,6 +57,8 @@ void sets_attributes(const struct nlattr *first, size_t len, unsigned max, const
 void sets_nested(const struct nlattr *nest, unsigned max, const struct nlattr **ret);
 /* Integers of the kernel, network byte order inside; 0 if missing or too short. */
 uint64_t sets_number(const struct nlattr *attr);
+/* Whether it is there, ends in NUL and fits into @size. */
+bool sets_text_ok(const struct nlattr *attr, size_t size);
 
 uint64_t sets_monotonic(void); /* ns */
 void sets_pause(void);

@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <libmnl/libmnl.h>
-#include <linux/inet_diag.h>
-#include <linux/sock_diag.h>
 
 #include "fwd/daemon/file.h"
+#include "fwd/daemon/logins.h"
+#include "fwd/daemon/process.h"
+#include "fwd/daemon/sockets.h"
 #include "fwd/daemon/sshports.h"
 
 #define LISTENERS_MAX 4096
-#define TCP_LISTEN_STATE 10 /* TCP_LISTEN of the kernel's tcp_states.h */
+#define PROCESSES_MAX 131072
 #define UNIT_SIZE_MAX 65536
 
 struct listener {
@@ -27,113 +20,53 @@ struct listener {
 	uint16_t port;
 };
 
-struct listeners {
-	struct listener list[LISTENERS_MAX];
+struct search {
+	struct listener list[LISTENERS_MAX]; /* by inode */
 	size_t n;
+	bool named[UINT16_MAX + 1]; /* ports in the units of ssh.socket */
+	bool only_named;            /* the process that is looked at listens for others too */
+	struct policy *policy;
 };
 
-static int on_listener(const struct nlmsghdr *message, void *user)
+static int on_listener(const struct socket_info *info, void *user)
 {
-	const struct inet_diag_msg *diag = mnl_nlmsg_get_payload(message);
-	struct listeners *listeners = user;
+	struct search *search = user;
 
 	/* only root's: the listeners of a session belong to its user */
-	if (diag->idiag_uid == 0 && listeners->n < LISTENERS_MAX)
-		listeners->list[listeners->n++] = (struct listener){ diag->idiag_inode, ntohs(diag->id.idiag_sport) };
-	return MNL_CB_OK;
+	if (info->proto == IPPROTO_TCP && info->uid == 0 && search->n < LISTENERS_MAX)
+		search->list[search->n++] = (struct listener){ info->inode, info->local_port };
+	return 0;
 }
 
-static void dump_listeners(uint8_t family, struct listeners *ret)
+static int by_inode(const void *a, const void *b)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-	_Alignas(struct nlmsghdr) char buf[8192];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buf);
-	struct inet_diag_req_v2 *request;
-	int r = 1;
+	const struct listener *one = a, *other = b;
 
-	if (!socket)
-		return;
-	message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	message->nlmsg_seq = 1;
-	request = mnl_nlmsg_put_extra_header(message, sizeof(*request));
-	request->sdiag_family = family;
-	request->sdiag_protocol = IPPROTO_TCP;
-	request->idiag_states = 1u << TCP_LISTEN_STATE;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
-		r = -1;
-	while (r > 0) {
-		ssize_t n = mnl_socket_recvfrom(socket, buf, sizeof(buf));
-
-		r = n < 0 ? -1 : mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(socket), on_listener, ret);
-	}
-	mnl_socket_close(socket);
+	return one->inode < other->inode ? -1 : one->inode > other->inode;
 }
 
-/* One line of /proc/PID/NAME. */
-static bool proc_line(const char *pid, const char *name, char *ret, size_t size)
+static int on_held(uint32_t inode, void *user)
 {
-	char path[64];
-	ssize_t n;
-	int fd;
+	const struct listener key = { .inode = inode };
+	struct search *search = user;
+	const struct listener *found = bsearch(&key, search->list, search->n, sizeof(key), by_inode);
 
-	snprintf(path, sizeof(path), "/proc/%.16s/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, ret, size - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	ret[n] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
-	return true;
+	if (found && (!search->only_named || search->named[found->port]))
+		policy_add_ssh_port(search->policy, found->port);
+	return 0;
 }
 
-static bool is_sshd(const char *pid)
+/* The sshd that listens. Sessions are its children, of its name or another. */
+static int on_process(pid_t pid, void *user)
 {
-	char comm[32];
+	struct process process, parent;
 
-	return proc_line(pid, "comm", comm, sizeof(comm)) && strcmp(comm, "sshd") == 0;
-}
-
-/* Sessions are children of the listening sshd and bear its name. */
-static bool is_session(const char *pid)
-{
-	char stat[512], parent[16];
-	const char *close;
-	int ppid;
-
-	if (!proc_line(pid, "stat", stat, sizeof(stat)) || !(close = strrchr(stat, ')')) || sscanf(close + 1, " %*c %d", &ppid) != 1)
-		return true;
-	snprintf(parent, sizeof(parent), "%d", ppid);
-	return is_sshd(parent);
-}
-
-static void match_process(const char *pid, const struct listeners *listeners, void (*found)(uint16_t port, void *user), void *user)
-{
-	char path[64], target[64];
-	struct dirent *entry;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-		uint32_t inode;
-
-		if (n <= 0)
-			continue;
-		target[n] = '\0';
-		if (sscanf(target, "socket:[%" SCNu32 "]", &inode) != 1)
-			continue;
-		for (size_t i = 0; i < listeners->n; i++)
-			if (listeners->list[i].inode == inode)
-				found(listeners->list[i].port, user);
-	}
-	closedir(dir);
+	if (process_read(pid, &process) < 0 || strcmp(process.name, "sshd") != 0 || !login_is_sshd(pid))
+		return 0;
+	if (process_parent(&process, &parent) == 0 && login_is_sshd(parent.pid))
+		return 0;
+	sockets_of_process(pid, on_held, user);
+	return 0;
 }
 
 /* Ports of the ListenStream= lines of a unit file; an empty one takes back those before it, as systemd has it. */
@@ -185,47 +118,22 @@ static void socket_ports(bool named[static UINT16_MAX + 1])
 	unit_drop_ins("/etc/systemd/system/ssh.socket.d", named);
 }
 
-static void add_port(uint16_t port, void *user)
-{
-	policy_add_ssh_port(user, port);
-}
-
-struct named {
-	struct policy *policy;
-	const bool *ports;
-};
-
-static void add_named_port(uint16_t port, void *user)
-{
-	const struct named *named = user;
-
-	if (named->ports[port])
-		policy_add_ssh_port(named->policy, port);
-}
-
 void sshports_find(struct policy *policy, const struct policy *confirmed)
 {
-	struct listeners *listeners = calloc(1, sizeof(*listeners));
-	bool *ports = calloc(UINT16_MAX + 1, sizeof(*ports));
-	struct named named = { policy, ports };
-	struct dirent *entry;
-	DIR *proc = opendir("/proc");
+	struct search *search = calloc(1, sizeof(*search));
 
 	for (size_t i = 0; confirmed->ssh_auto && i < confirmed->n_ssh_ports; i++)
 		policy_add_ssh_port(policy, confirmed->ssh_ports[i]);
-	if (listeners && ports && proc) {
-		dump_listeners(AF_INET, listeners);
-		dump_listeners(AF_INET6, listeners);
-		while ((entry = readdir(proc)))
-			if (isdigit((unsigned char)entry->d_name[0]) && is_sshd(entry->d_name) && !is_session(entry->d_name))
-				match_process(entry->d_name, listeners, add_port, policy);
-		socket_ports(ports);
-		match_process("1", listeners, add_named_port, &named);
+	if (search) {
+		search->policy = policy;
+		sockets_listening(on_listener, search);
+		qsort(search->list, search->n, sizeof(*search->list), by_inode);
+		process_each(PROCESSES_MAX, on_process, search);
+		socket_ports(search->named);
+		search->only_named = true;
+		sockets_of_process(1, on_held, search);
 	}
-	if (proc)
-		closedir(proc);
-	free(ports);
-	free(listeners);
+	free(search);
 	if (policy->n_ssh_ports == 0)
 		policy_add_ssh_port(policy, 22);
 }

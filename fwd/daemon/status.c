@@ -14,6 +14,7 @@
 
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/inspect.h"
+#include "fwd/daemon/jsontext.h"
 #include "fwd/daemon/status.h"
 #include "rules/compile.h"
 #include "rules/conf.h"
@@ -25,10 +26,20 @@ json_t *json_trial(const struct firewall *firewall)
 
 	if (!trial->on)
 		return json_null();
-	return json_pack("{s:I, s:s, s:I, s:I, s:s}", "generation", (json_int_t)trial->generation, "what",
-			 trial->kind == TRIAL_ENABLE ? "enable" : "reload", "timeout", (json_int_t)trial->timeout, "left",
+	return json_pack("{s:I, s:s, s:I, s:I, s:o}", "generation", (json_int_t)trial->generation, "what",
+			 trial_name(trial), "timeout", (json_int_t)trial->timeout, "left",
 			 (json_int_t)(trial->deadline > now ? (trial->deadline - now) / 1000 : 0), "back_to",
-			 firewall->confirmed.on ? "confirmed" : "off");
+			 json_back_to(firewall));
+}
+
+json_t *json_generation(const struct firewall *firewall)
+{
+	return json_integer((json_int_t)firewall->confirmed.generation);
+}
+
+json_t *json_back_to(const struct firewall *firewall)
+{
+	return json_string(firewall->confirmed.on ? "confirmed" : "off");
 }
 
 json_t *json_policies(struct firewall *firewall)
@@ -61,7 +72,7 @@ static json_t *json_policy(const struct policy *policy)
 	for (size_t i = 0; i < policy->n_ssh_ports; i++)
 		json_array_append_new(ports, json_integer(policy->ssh_ports[i]));
 	for (size_t i = 0; i < policy->n_trust; i++)
-		json_array_append_new(trust, json_string(policy->trust[i]));
+		json_array_append_new(trust, json_from_text(policy->trust[i]));
 	return json_pack("{s:s, s:o, s:b, s:o, s:I}", "ssh", policy->ssh == SSH_ANYONE ? "anyone" : "whitelist", "ssh_ports", ports,
 			 "ssh_auto", policy->ssh_auto, "trust", trust, "timeout", (json_int_t)policy->timeout);
 }
@@ -88,7 +99,14 @@ static json_t *json_lists(struct firewall *firewall)
 
 static void attend(json_t *attention, const char *text, const char *hint)
 {
-	json_array_append_new(attention, json_pack("{s:s, s:s}", "text", text, "hint", hint));
+	size_t n = json_array_size(attention);
+
+	if (n == ATTENTION_MAX) {
+		text = "and more of the kind";
+		hint = "mend these first";
+	}
+	if (n <= ATTENTION_MAX)
+		json_array_append_new(attention, json_pack("{s:o, s:s}", "text", json_from_text(text), "hint", hint));
 }
 
 static const char *wish_state(struct firewall *firewall, struct policy *wish, char *text, size_t size)
@@ -162,6 +180,36 @@ static void attend_native(const struct ruleset *actual, json_t *attention)
 	}
 }
 
+/* A rendering that cannot be read is never written over, so that it stays behind what is confirmed. */
+static void attend_files(struct firewall *firewall, json_t *attention)
+{
+	struct diag diag = { 0 };
+	const char *which = NULL;
+	char text[512];
+
+	if (store_check(firewall->paths.iptables_dir, &firewall->confirmed, &which, &diag) >= 0 || !which)
+		return;
+	if (diag.line)
+		snprintf(text, sizeof(text), "%.200s/%s:%u: %.250s", firewall->paths.iptables_dir, which, diag.line, diag.text);
+	else
+		snprintf(text, sizeof(text), "%.200s/%s: %.250s", firewall->paths.iptables_dir, which, diag.text);
+	attend(attention, text, "mend it or take it away, then: systemctl restart fwd writes ours into it");
+}
+
+/* Somebody else's rule that keeps out those whom our lists let in. */
+static void attend_refused(struct firewall *firewall, const struct ruleset *actual, int family, json_t *attention)
+{
+	struct verdict_way way;
+	char rule[256], text[400];
+
+	if (inspect_stranger(firewall, actual, family, GATE_AS_IS, true, &way) != VERDICT_DROP || !step_is_foreign(way.decides))
+		return;
+	step_print(way.decides, rule, sizeof(rule));
+	snprintf(text, sizeof(text), "%s refuses even listed sources: %s (table %.40s)", family == V4 ? "IPv4" : "IPv6", rule,
+		 way.decides->table->name);
+	attend(attention, text, "take it away, or let what it refuses be less");
+}
+
 static json_t *json_stranger(struct firewall *firewall, const struct ruleset *actual, json_t *attention)
 {
 	json_t *json = json_object();
@@ -172,9 +220,15 @@ static json_t *json_stranger(struct firewall *firewall, const struct ruleset *ac
 		char rule[256], text[400];
 
 		json_object_set_new(json, f == V4 ? "v4" : "v6", json_string(verdict_name(verdict)));
-		if (!firewall->confirmed.on || verdict == VERDICT_DROP || (!way.decides && !way.doubt))
+		if (!firewall->confirmed.on && !firewall->trial.on)
 			continue;
-		step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));
+		attend_refused(firewall, actual, f, attention);
+		if (verdict == VERDICT_DROP)
+			continue;
+		if (way.decides || way.doubt)
+			step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));
+		else
+			snprintf(rule, sizeof(rule), "no chain has a say");
 		snprintf(text, sizeof(text), verdict == VERDICT_ACCEPT ? "%s is open to everybody: %s" :
 			 "%s: cannot tell whether it is closed: %s", f == V4 ? "IPv4" : "IPv6", rule);
 		attend(attention, text, "fwctl why 203.0.113.77 tcp/9 shows the way of a packet");
@@ -220,16 +274,20 @@ int firewall_status(struct firewall *firewall, json_t **ret)
 	if (firewall->rolled_back[0])
 		attend(attention, firewall->rolled_back, "begin it again, and confirm in time");
 	stranger = look_at_kernel(firewall, attention);
+	if (confirmed->on)
+		attend_files(firewall, attention);
 	if (confirmed->on && strcmp(wished, "differs") == 0)
 		attend(attention, "fwd.conf says something else than what is in force", "fwctl reload puts it on trial");
 	else if (strcmp(wished, "unreadable") == 0)
 		attend(attention, wish_text, "fwctl edit");
-	*ret = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:s, s:o}", "state", state, "generation",
+	*ret = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "state", state, "generation",
 			 (json_int_t)confirmed->generation, "since", (json_int_t)confirmed->since, "trial", json_trial(firewall),
 			 "policy", json_policy(&policy), "lists", firewall->sets ? json_lists(firewall) : json_array(), "stranger",
-			 stranger, "wish", wished, "wish_text", wish_text, "attention", attention);
+			 stranger, "wish", wished, "wish_text", json_from_text(wish_text), "attention", attention);
 	return *ret ? 0 : -ENOMEM;
 }
+
+#define DIFFERENCES_MAX 1000 /* of one answer, which has 1 MiB */
 
 struct differences {
 	json_t *array;
@@ -240,7 +298,13 @@ static void add_difference(const char *line, void *user)
 {
 	struct differences *differences = user;
 
-	json_array_append_new(differences->array, json_pack("{s:s, s:s}", "where", differences->where, "text", line));
+	size_t n = json_array_size(differences->array);
+
+	if (n == DIFFERENCES_MAX)
+		line = "and more";
+	if (n <= DIFFERENCES_MAX)
+		json_array_append_new(differences->array,
+				      json_pack("{s:s, s:o}", "where", differences->where, "text", json_from_text(line)));
 }
 
 /* Lines of @a that @b lacks. */
@@ -264,20 +328,39 @@ static void lines_lacking(const char *a, const char *b, char sign, kernel_told *
 	}
 }
 
-/* fwd.conf against what is confirmed, in the words of fwd.conf. */
+/* What `ssh-ports = auto` stands for. */
+static void tell_found_ports(const struct policy *policy, char sign, kernel_told *told, void *user)
+{
+	char line[64 + 6 * POLICY_SSH_PORTS_MAX];
+	int n = snprintf(line, sizeof(line), "%c ssh-ports = auto, found:", sign);
+
+	for (size_t i = 0; i < policy->n_ssh_ports; i++)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " %u", policy->ssh_ports[i]);
+	told(line, user);
+}
+
+/* fwd.conf against what is in force, in the words of fwd.conf. */
 static void diff_wish(struct firewall *firewall, kernel_told *told, void *user)
 {
-	char *wished = NULL, *confirmed = NULL;
+	const struct policy *policy = &firewall->confirmed.policy;
+	char *wished = NULL, *in_force = NULL;
 	struct diag diag = { 0 };
 	struct policy wish;
 
-	if (firewall_wish(firewall, &wish, &diag) == 0 && conf_print(&wish, &wished) == 0 &&
-	    conf_print(&firewall->confirmed.policy, &confirmed) == 0) {
-		lines_lacking(confirmed, wished, '-', told, user);
-		lines_lacking(wished, confirmed, '+', told, user);
+	if (firewall->trial.on)
+		policy = &firewall->trial.candidate.policy;
+	else if (!firewall->confirmed.on)
+		return;
+	if (firewall_wish(firewall, &wish, &diag) == 0 && conf_print(&wish, &wished) == 0 && conf_print(policy, &in_force) == 0) {
+		lines_lacking(in_force, wished, '-', told, user);
+		lines_lacking(wished, in_force, '+', told, user);
+		if (strcmp(wished, in_force) == 0 && !policy_equal(&wish, policy)) {
+			tell_found_ports(policy, '-', told, user);
+			tell_found_ports(&wish, '+', told, user);
+		}
 	}
 	free(wished);
-	free(confirmed);
+	free(in_force);
 }
 
 int firewall_diff(struct firewall *firewall, json_t **ret)
@@ -299,13 +382,18 @@ int firewall_diff(struct firewall *firewall, json_t **ret)
 	}
 	if (store_check(firewall->paths.iptables_dir, &firewall->confirmed, &which, &diag) != 1 && which) {
 		differences.where = which;
-		add_difference(diag.text[0] ? diag.text : "not what is confirmed: it is written anew when fwd starts", &differences);
+		snprintf(text, sizeof(text), "line %u: %.400s", diag.line, diag.text);
+		add_difference(diag.line ? text : diag.text[0] ? diag.text : "not what is confirmed: it is written anew when fwd starts", &differences);
 	}
+	differences.where = "ipsets";
+	r = entries_diff(firewall, add_difference, &differences);
+	if (r < 0)
+		add_difference(strerror(-r), &differences);
 	differences.where = "fwd.conf";
 	if (strcmp(wish_state(firewall, &wished, text, sizeof(text)), "unreadable") == 0)
 		add_difference(text, &differences);
 	else
 		diff_wish(firewall, add_difference, &differences);
 	*ret = json_pack("{s:o}", "differences", differences.array);
-	return 0;
+	return *ret ? 0 : -ENOMEM;
 }

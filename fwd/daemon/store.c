@@ -14,6 +14,8 @@
 #include "rules/conf.h"
 #include "rules/savefile.h"
 
+#define NUMBER_MAX (UINT64_MAX / 4) /* what JSON and one more can hold */
+
 static const uint8_t nfproto[FAMILIES] = { NFPROTO_IPV4, NFPROTO_IPV6 };
 static const char *const rules_name[FAMILIES] = { "rules.v4", "rules.v6" };
 static const char *const recorded_name[FAMILIES][BASES] = {
@@ -30,14 +32,16 @@ void confirmed_init(struct confirmed *ret)
 
 static int read_number(const char *value, uint64_t *ret, struct diag *diag)
 {
+	uint64_t number;
 	char *end;
 
 	errno = 0;
-	*ret = strtoull(value, &end, 10);
-	if (errno || *end || end == value) {
+	number = strtoull(value, &end, 10);
+	if (errno || *end || *value < '0' || *value > '9' || number > NUMBER_MAX) {
 		diag_set(diag, 0, 0, "\"%s\" is no number", value);
 		return -EINVAL;
 	}
+	*ret = number;
 	return 0;
 }
 
@@ -115,13 +119,13 @@ static int state_read(const char *dir, const char *name, struct confirmed *ret, 
 	int r = reading ? file_path(dir, name, path) : -ENOMEM;
 
 	if (r == 0)
-		r = file_read(path, CONF_SIZE_MAX, &text, &len);
+		r = file_read_trusted(path, CONF_SIZE_MAX, &text, &len);
 	if (r == 0) {
 		confirmed_init(&reading->confirmed);
 		policy_init(&reading->found);
 		r = conf_walk(text, len, read_key, reading, diag);
 	} else if (r != -ENOENT) {
-		diag_set(diag, 0, 0, "%s", strerror(-r));
+		diag_set(diag, 0, 0, "%s", file_error(r));
 	}
 	if (r == 0 && !reading->seen_state) {
 		diag_set(diag, 0, 0, "it does not say whether the firewall is on");
@@ -202,6 +206,7 @@ int trial_record_write(const char *run_dir, const struct confirmed *candidate)
 		r = file_prepare(path, text, len, 0600, &file);
 	if (r == 0)
 		r = file_commit(&file);
+	file_discard(&file);
 	free(text);
 	return r;
 }
@@ -232,11 +237,13 @@ static int render(const char *path, const struct confirmed *confirmed, int famil
 	struct savefile_policies policies = { confirmed->recorded[family][BASE_INPUT], confirmed->recorded[family][BASE_FORWARD] };
 	struct ruleset *ruleset = NULL;
 	size_t len = 0;
-	int r = file_read(path, SAVEFILE_SIZE_MAX, old, &len);
+	int r = file_read_trusted(path, SAVEFILE_SIZE_MAX, old, &len);
 
 	if (r == -ENOENT)
 		*old = calloc(1, 1);
 	else if (r < 0)
+		diag_set(diag, 0, 0, "%s", file_error(r));
+	if (r < 0 && r != -ENOENT)
 		return r;
 	if (!*old)
 		return -ENOMEM;
@@ -274,8 +281,10 @@ int store_prepare(const char *state_dir, const char *iptables_dir, const struct 
 			r = render(path, confirmed, f, &text, &old, &problem);
 		if (r == 0 && strcmp(old, text) != 0)
 			r = file_prepare(path, text, strlen(text), 0640, &commit.rules[f]);
-		if (problem.text[0])
+		if (problem.line)
 			diag_set(diag, 0, 0, "%s:%u: %s", path, problem.line, problem.text);
+		else if (problem.text[0])
+			diag_set(diag, 0, 0, "%s: %s", path, problem.text);
 		free(text);
 		free(old);
 	}
@@ -297,6 +306,8 @@ int store_commit(struct store_commit *commit, struct diag *diag)
 		store_discard(commit);
 		return r;
 	}
+	if (r < 0)
+		diag_set(diag, 0, 0, "%s was written, but its directory cannot be synced: %s", commit->confirmed.path, strerror(-r));
 	for (int f = 0; f < FAMILIES; f++) {
 		if (!commit->rules[f].aside[0])
 			continue;

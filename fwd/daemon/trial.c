@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Trial, confirm, rollback. The gate (a set whose members expire) decides which rules rule, so that the kernel ends a trial
- * by itself; this file begins trials, makes them final, and tidies up after them.
+ * by itself; this file begins trials, confirms them, and tidies up after them.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,15 +16,51 @@
 #include <linux/netfilter.h>
 
 #include "fwd/daemon/firewall_internal.h"
+#include "fwd/daemon/flows.h"
 #include "fwd/daemon/gate.h"
 #include "fwd/daemon/log.h"
+#include "fwd/daemon/proof.h"
+#include "fwd/daemon/removal.h"
+#include "fwd/daemon/wall.h"
 #include "rules/compile.h"
 
 #define CONFIRM_GRACE 10 /* seconds that the gate lives at least while a confirm is carried out */
 
-static const char *trial_name(const struct trial *trial)
+const char *trial_name(const struct trial *trial)
 {
-	return trial->kind == TRIAL_ENABLE ? "enable" : "reload";
+	static const char *const names[] = { [TRIAL_ENABLE] = "enable", [TRIAL_RELOAD] = "reload", [TRIAL_DISABLE] = "disable", [TRIAL_REMOVE] = "remove" };
+
+	return names[trial->kind];
+}
+
+void firewall_on_end(struct firewall *firewall, firewall_ended *ended, void *user)
+{
+	firewall->ended = ended;
+	firewall->ended_user = user;
+}
+
+bool firewall_on_trial(const struct firewall *firewall)
+{
+	return firewall->trial.on;
+}
+
+static void tell_end(struct firewall *firewall, int exit, const char *text)
+{
+	if (firewall->ended)
+		firewall->ended(exit, text, firewall->ended_user);
+}
+
+/* Whether the kernel holds what is confirmed, read back after the fact. */
+static bool reads_back(struct firewall *firewall)
+{
+	struct ruleset *wish;
+	bool same;
+
+	if (firewall_ruleset(firewall, &wish) < 0)
+		return false;
+	same = kernel_apply(firewall->kernel, wish, KERNEL_DRY_RUN, NULL, NULL, NULL) == 0;
+	ruleset_free(wish);
+	return same;
 }
 
 static void record_path(struct firewall *firewall, char ret[static PATH_MAX])
@@ -67,11 +103,18 @@ static int roll_back(struct firewall *firewall, const char *reason, struct diag 
 		diag_set(diag, 0, 0, "cannot empty the gate %s: %s", SET_GATE, strerror(-r));
 	trial_end(firewall);
 	settled = firewall_settle(firewall, diag);
+	removal_end(firewall);
 	snprintf(firewall->rolled_back, sizeof(firewall->rolled_back), "%s was rolled back to %s: %s", trial_name(&trial),
 		 firewall->confirmed.on ? "the confirmed rules" : "off", reason);
 	log_say(LOG_WARNING, "trial %" PRIu64 ": %s", trial.generation, firewall->rolled_back);
+	wall_say(firewall->rolled_back);
 	if (settled < 0)
 		firewall_degrade(firewall, "after a rollback: %s", diag && diag->text[0] ? diag->text : strerror(-settled));
+	else if (firewall->confirmed.on && !reads_back(firewall))
+		firewall_degrade(firewall, "after a rollback the kernel does not hold the confirmed rules: fwctl diff tells more");
+	if (firewall->confirmed.on)
+		flows_cut(firewall); /* what only the trial let in */
+	tell_end(firewall, EXIT_ROLLED_BACK, firewall->rolled_back);
 	return settled < 0 ? settled : 0;
 }
 
@@ -131,9 +174,11 @@ int trial_resume(struct firewall *firewall, struct diag *diag)
 	}
 	firewall->trial = (struct trial){
 		.on = true,
-		.kind = firewall->confirmed.on ? TRIAL_RELOAD : TRIAL_ENABLE,
+		.kind = !candidate.on ? TRIAL_DISABLE : !firewall->confirmed.on ? TRIAL_ENABLE :
+			removal_is_pending(firewall) ? TRIAL_REMOVE : TRIAL_RELOAD,
 		.generation = candidate.generation,
 		.timeout = candidate.policy.timeout,
+		.begun = now_ms(),
 		/* the kernel tells whole seconds, cut off */
 		.deadline = now_ms() + (uint64_t)left * 1000,
 		.candidate = candidate,
@@ -143,55 +188,37 @@ int trial_resume(struct firewall *firewall, struct diag *diag)
 	return 0;
 }
 
-/* Base policies as they stand, so that `disable` can put them back. */
-static int record_policies(struct firewall *firewall, struct confirmed *candidate)
+/* The candidate's rules into the kernel, with the gate empty: nothing changes for packets yet. Where nothing tracked
+ * connections so far, the flows that live already are made known first. */
+static int put_aside(struct firewall *firewall, struct diag *diag)
 {
-	struct ruleset *actual;
-	int r = kernel_read(firewall->kernel, &actual);
+	struct flows *flows = NULL;
+	int r = 0;
 
+	if (!firewall->confirmed.on)
+		r = flows_prime(&flows);
 	if (r < 0)
-		return r;
-	for (int f = 0; f < FAMILIES; f++) {
-		const struct table *table = ruleset_find_table(actual, family_nfproto[f], "filter");
-		const struct chain *input = table_find_chain(table, "INPUT"), *forward = table_find_chain(table, "FORWARD");
-
-		candidate->recorded[f][BASE_INPUT] = input ? input->policy : NF_ACCEPT;
-		candidate->recorded[f][BASE_FORWARD] = forward ? forward->policy : NF_ACCEPT;
-	}
-	ruleset_free(actual);
-	return 0;
+		log_say(LOG_WARNING, "flows that live already cannot be told from new ones: %s", strerror(-r));
+	r = firewall_settle(firewall, diag);
+	if (r >= 0 && flows && flows_check(flows) < 0)
+		log_say(LOG_WARNING, "some flows that live already may be cut");
+	flows_free(flows);
+	return r;
 }
 
-static int dry_run(struct firewall *firewall, const struct confirmed *candidate, struct change *change)
-{
-	struct ruleset *wish;
-	struct diag diag = { 0 };
-	int r = confirmed_ruleset(candidate, &wish), steps;
-
-	if (r < 0)
-		return change_refuse(change, NULL, "%s", strerror(-r));
-	steps = kernel_apply(firewall->kernel, wish, KERNEL_DRY_RUN, change->would, change->user, &diag);
-	ruleset_free(wish);
-	if (steps < 0)
-		return change_refuse(change, NULL, "%s", diag.text);
-	change->exit = EXIT_DONE;
-	change->changed = steps > 0;
-	return 0;
-}
-
-static int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct confirmed *candidate, struct change *change)
+int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct confirmed *candidate, struct change *change)
 {
 	struct diag diag = { 0 };
 	uint64_t begun;
 	int r;
 
-	if (change->dry_run)
-		return dry_run(firewall, candidate, change);
-	r = gate_ensure(firewall->sets, &diag);
+	if (change->dry_run && entries_check(firewall, &candidate->policy, &diag) == 0)
+		return commit_dry_run(firewall, candidate, change);
+	r = entries_ensure(firewall, &candidate->policy, &diag);
 	if (r == 0)
-		r = entries_ensure(firewall, &candidate->policy, &diag);
+		r = gate_ensure(firewall->sets, &diag);
 	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
 	firewall->trial = (struct trial){
 		.on = true,
 		.kind = kind,
@@ -199,10 +226,11 @@ static int trial_begin(struct firewall *firewall, enum trial_kind kind, const st
 		.timeout = change->timeout ? change->timeout : candidate->policy.timeout,
 		.candidate = *candidate,
 	};
-	r = firewall_settle(firewall, &diag); /* the gate is empty: nothing changes for packets yet */
+	r = put_aside(firewall, &diag);
 	if (r >= 0) {
 		record_write(firewall);
 		begun = now_ms();
+		firewall->trial.begun = begun;
 		firewall->trial.deadline = begun + firewall->trial.timeout * 1000;
 		r = gate_arm(firewall->sets, firewall->trial.timeout, candidate->generation);
 		if (r < 0)
@@ -212,7 +240,7 @@ static int trial_begin(struct firewall *firewall, enum trial_kind kind, const st
 		struct diag second = { 0 };
 
 		roll_back(firewall, "it could not begin", &second);
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
+		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
 	}
 	firewall->rolled_back[0] = '\0';
 	clock_arm(firewall);
@@ -223,7 +251,7 @@ static int trial_begin(struct firewall *firewall, enum trial_kind kind, const st
 	return 0;
 }
 
-static int refuse_running(struct firewall *firewall, struct change *change)
+int trial_refuse_running(struct firewall *firewall, struct change *change)
 {
 	uint64_t now = now_ms(), left = firewall->trial.deadline > now ? (firewall->trial.deadline - now) / 1000 : 0;
 
@@ -232,90 +260,47 @@ static int refuse_running(struct firewall *firewall, struct change *change)
 			     firewall->trial.generation, left);
 }
 
-static int read_wish(struct firewall *firewall, struct confirmed *ret, struct change *change)
+/* Who confirms must get in under the rules on trial. To switch off takes nothing away. */
+static int refuse_unproven(struct firewall *firewall, struct change *change)
 {
-	struct diag diag = { 0 };
-	int r;
+	struct proof proof;
 
-	*ret = firewall->confirmed;
-	r = firewall_wish(firewall, &ret->policy, &diag);
-	if (r < 0) {
-		if (diag.line)
-			return change_refuse(change, "mend it with: fwctl edit", "%s:%u: %s", firewall->paths.conf, diag.line, diag.text);
-		return change_refuse(change, "mend it with: fwctl edit", "%s: %s", firewall->paths.conf, diag.text);
-	}
-	ret->on = true;
-	ret->generation = firewall->confirmed.generation + 1;
+	if (change->force || firewall->trial.kind == TRIAL_DISABLE)
+		return 0;
+	proof_of_access(firewall, change->pid, &proof);
+	if (!proof.holds)
+		return change_refuse(change, proof.hint, "%s; the trial goes on", proof.text);
+	snprintf(change->text, sizeof(change->text), "%s", proof.by);
 	return 0;
 }
 
-/* Refuses what a look at the foreign rules in front of ours forbids. */
-static int look_ahead(struct firewall *firewall, const struct policy *policy, struct change *change)
+int firewall_extend(struct firewall *firewall, unsigned seconds, struct change *change)
 {
-	char text[sizeof(change->text)], hint[sizeof(change->hint)];
+	uint64_t now = now_ms(), left = firewall->trial.deadline > now ? (firewall->trial.deadline - now) / 1000 : 0;
+	unsigned longer = (unsigned)left + seconds;
+	int r;
 
-	if (change->force || inspect_front(firewall, policy, text, sizeof(text), hint, sizeof(hint)))
+	if (!firewall->trial.on)
+		return change_refuse(change, NULL, "nothing is on trial%s%s", firewall->rolled_back[0] ? " any more: " : "",
+				     firewall->rolled_back);
+	if (longer > POLICY_TIMEOUT_MAX && firewall->trial.kind != TRIAL_DISABLE)
+		longer = POLICY_TIMEOUT_MAX;
+	change->exit = EXIT_TRIAL;
+	change->changed = true;
+	if (change->dry_run)
 		return 0;
-	return change_refuse(change, hint, "%s", text);
-}
+	r = gate_left(firewall->sets) > 0 ? gate_arm(firewall->sets, longer, firewall->trial.generation) : -ETIME;
+	if (r < 0 || now_ms() >= firewall->trial.deadline) { /* what is armed after its end is a gap: nobody must take it for one trial */
+		struct diag diag = { 0 };
 
-int firewall_enable(struct firewall *firewall, struct change *change)
-{
-	struct confirmed candidate;
-
-	if (!firewall->kernel)
-		return change_refuse(change, NULL, "%s", firewall->degraded);
-	if (firewall->trial.on)
-		return refuse_running(firewall, change);
-	if (firewall->confirmed.on) {
-		change->exit = EXIT_DONE;
-		change->changed = false;
-		return 0;
+		roll_back(firewall, "it was over when it should be extended", &diag);
+		change_refuse(change, "begin it again", "too late: the trial is over and was rolled back");
+		change->exit = EXIT_ROLLED_BACK;
+		return -ETIME;
 	}
-	if (read_wish(firewall, &candidate, change) < 0)
-		return -EINVAL;
-	if (record_policies(firewall, &candidate) < 0)
-		return change_refuse(change, NULL, "cannot read the rules in the kernel");
-	if (look_ahead(firewall, &candidate.policy, change) < 0)
-		return -EPERM;
-	return trial_begin(firewall, TRIAL_ENABLE, &candidate, change);
-}
-
-/*
- * Makes @next what is confirmed. Under a live gate the confirmed chains change unseen: packets meet them when the gate is
- * taken away. The rename inside store_commit() is the commit; a failure before it leaves everything as it was.
- */
-static int make_final(struct firewall *firewall, const struct confirmed *next, struct diag *diag)
-{
-	struct confirmed before = firewall->confirmed;
-	struct store_commit commit;
-	int r = 0;
-
-	if (firewall->journal) {
-		r = entries_journal_create(firewall, &next->policy);
-		if (r == 0)
-			r = journal_sync(firewall->journal, diag);
-	}
-	if (r == 0)
-		r = store_prepare(firewall->paths.state_dir, firewall->paths.iptables_dir, next, &commit, diag);
-	if (r < 0)
-		return r;
-	firewall->confirmed = *next;
-	r = firewall_settle(firewall, diag);
-	if (r >= 0)
-		r = store_commit(&commit, diag);
-	else
-		store_discard(&commit);
-	if (r < 0) {
-		struct diag second = { 0 };
-
-		firewall->confirmed = before;
-		if (firewall_settle(firewall, &second) < 0)
-			firewall_degrade(firewall, "%s", second.text);
-		return r;
-	}
-	if (diag->text[0]) /* a rendering that could not follow */
-		firewall_degrade(firewall, "%s", diag->text);
+	firewall->trial.deadline = now + longer * 1000ull;
+	clock_arm(firewall);
+	log_say(LOG_NOTICE, "extend by %s: trial %" PRIu64 " ends in %u s", change->who, firewall->trial.generation, longer);
 	return 0;
 }
 
@@ -333,8 +318,10 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 				     firewall->rolled_back);
 	if (change->dry_run) {
 		change->changed = true;
-		return dry_run(firewall, &next, change);
+		return commit_dry_run(firewall, &next, change);
 	}
+	if (refuse_unproven(firewall, change) < 0)
+		return -EPERM;
 	/* The gate must hold until the confirmed chains are written. An answer that came after the deadline proves nothing:
 	 * the kernel may have ended the trial in between. */
 	if (deadline > now && (deadline - now) / 1000 + 1 > grace)
@@ -348,17 +335,23 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 	}
 	firewall->trial.deadline = now + grace * 1000;
 	next.since = now_epoch();
-	r = make_final(firewall, &next, &diag);
+	r = firewall->trial.kind == TRIAL_REMOVE ? removal_commit(firewall, &diag) :
+	    next.on ? commit_final(firewall, &next, &diag) : commit_off(firewall, &next, &diag);
 	if (r < 0)
-		return change_refuse(change, "the trial goes on: mend it and confirm again, or it rolls back by itself", "%s", diag.text);
+		return change_refuse(change, "the trial goes on: mend it and confirm again, or it rolls back by itself", "%s",
+				     diag.text[0] ? diag.text : strerror(-r));
 	/* committed: the gate and the trial's chains go */
 	trial_end(firewall);
 	diag_clear(&diag);
 	r = firewall_settle(firewall, &diag);
 	if (r >= 0)
 		r = gate_close(firewall->sets);
+	removal_end(firewall);
 	if (r < 0)
 		firewall_degrade(firewall, "after a confirm: %s", diag.text[0] ? diag.text : strerror(-r));
+	if (next.on)
+		flows_cut(firewall);
+	tell_end(firewall, EXIT_DONE, "confirmed");
 	log_say(LOG_NOTICE, "confirm by %s: generation %" PRIu64 " is confirmed", change->who, next.generation);
 	change->exit = EXIT_DONE;
 	change->changed = true;
@@ -369,6 +362,7 @@ int firewall_rollback(struct firewall *firewall, struct change *change)
 {
 	struct diag diag = { 0 };
 	char reason[256];
+	int r;
 
 	if (!firewall->trial.on) {
 		change->exit = EXIT_DONE;
@@ -378,89 +372,11 @@ int firewall_rollback(struct firewall *firewall, struct change *change)
 	change->changed = true;
 	change->exit = EXIT_DONE;
 	if (change->dry_run)
-		return dry_run(firewall, &firewall->confirmed, change);
+		return commit_dry_run(firewall, &firewall->confirmed, change);
 	snprintf(reason, sizeof(reason), "asked by %s", change->who);
-	if (roll_back(firewall, reason, &diag) < 0)
-		return change_refuse(change, "fwctl diff shows what stands", "%s", diag.text);
+	r = roll_back(firewall, reason, &diag);
+	if (r < 0)
+		return change_refuse(change, "fwctl diff shows what stands", "%s", diag.text[0] ? diag.text : strerror(-r));
 	firewall->rolled_back[0] = '\0'; /* who asked knows */
-	return 0;
-}
-
-int firewall_reload(struct firewall *firewall, struct change *change)
-{
-	struct confirmed candidate;
-	struct diag diag = { 0 };
-	char why[256];
-	int r;
-
-	if (!firewall->kernel)
-		return change_refuse(change, NULL, "%s", firewall->degraded);
-	if (!firewall->confirmed.on)
-		return change_refuse(change, "fwctl enable puts fwd.conf in force", "the firewall is off");
-	if (firewall->trial.on)
-		return refuse_running(firewall, change);
-	if (read_wish(firewall, &candidate, change) < 0)
-		return -EINVAL;
-	change->exit = EXIT_DONE;
-	if (policy_equal(&candidate.policy, &firewall->confirmed.policy))
-		return 0;
-	if (look_ahead(firewall, &candidate.policy, change) < 0)
-		return -EPERM;
-	if (policy_narrows(&firewall->confirmed.policy, &candidate.policy, why, sizeof(why)))
-		return trial_begin(firewall, TRIAL_RELOAD, &candidate, change);
-	if (change->dry_run)
-		return dry_run(firewall, &candidate, change);
-	candidate.since = now_epoch();
-	r = entries_ensure(firewall, &candidate.policy, &diag);
-	if (r == 0)
-		r = make_final(firewall, &candidate, &diag);
-	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
-	change->changed = true;
-	firewall->rolled_back[0] = '\0';
-	log_say(LOG_NOTICE, "reload by %s: generation %" PRIu64 " is in force (it only opens)", change->who, candidate.generation);
-	return 0;
-}
-
-/* Once they are back in the kernel the recorded policies are history: nobody may put them back a second time. */
-static void forget_policies(struct firewall *firewall)
-{
-	struct store_commit commit;
-	struct diag diag = { 0 };
-
-	memset(firewall->confirmed.recorded, POLICY_KEEP, sizeof(firewall->confirmed.recorded));
-	if (store_prepare(firewall->paths.state_dir, firewall->paths.iptables_dir, &firewall->confirmed, &commit, &diag) < 0 ||
-	    store_commit(&commit, &diag) < 0)
-		log_say(LOG_WARNING, "%s", diag.text);
-}
-
-int firewall_disable(struct firewall *firewall, bool accept, struct change *change)
-{
-	struct confirmed next = firewall->confirmed;
-	struct diag diag = { 0 };
-	int r;
-
-	if (!firewall->kernel)
-		return change_refuse(change, NULL, "%s", firewall->degraded);
-	if (firewall->trial.on)
-		return refuse_running(firewall, change);
-	change->exit = EXIT_DONE;
-	if (!firewall->confirmed.on)
-		return 0;
-	next.on = false;
-	next.generation++;
-	next.since = now_epoch();
-	for (int f = 0; f < FAMILIES; f++)
-		for (int b = 0; b < BASES; b++)
-			if (accept || next.recorded[f][b] == POLICY_KEEP)
-				next.recorded[f][b] = NF_ACCEPT;
-	if (change->dry_run)
-		return dry_run(firewall, &next, change);
-	r = make_final(firewall, &next, &diag);
-	if (r < 0)
-		return change_refuse(change, NULL, "%s; nothing was changed", diag.text);
-	forget_policies(firewall);
-	change->changed = true;
-	log_say(LOG_WARNING, "disable by %s: the firewall is off", change->who);
 	return 0;
 }

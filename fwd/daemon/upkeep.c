@@ -39,7 +39,7 @@ static int feed_entry(const struct entry *entry, void *user)
 {
 	struct feed *feed = user;
 
-	return feed->put(entry, feed->user);
+	return entry->nomatch ? 0 : feed->put(entry, feed->user); /* the journal keeps such lines by itself */
 }
 
 static int feed_set(const char *set, int (*put)(const struct entry *entry, void *put_user), void *put_user, void *user)

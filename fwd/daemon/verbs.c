@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,174 +9,33 @@
 #include <netinet/in.h>
 
 #include "fwd/daemon/firewall.h"
+#include "fwd/daemon/jsontext.h"
 #include "fwd/daemon/status.h"
-#include "fwd/daemon/verbs.h"
-#include "rules/policy.h"
+#include "fwd/daemon/verbs_internal.h"
 
-#define NETS_MAX 1024            /* of one request; lists come by import */
+#define WOULD_MAX 1000           /* lines of one answer, which has 1 MiB */
 #define FOR_MAX (24u * 24 * 3600) /* seconds: ipset ends at 24.8 days */
-
-struct call {
-	struct firewall *firewall;
-	const struct caller *caller;
-	json_t *args;
-	struct change change;
-	json_t *result;
-	json_t *would;
-	int fd;
-	char who[256];
-};
 
 json_t *verbs_error(int exit, const char *text, const char *hint)
 {
-	json_t *error = json_pack("{s:s}", "text", text);
+	json_t *error = json_pack("{s:o}", "text", json_from_text(text));
 
 	if (error && hint && *hint)
-		json_object_set_new(error, "hint", json_string(hint));
+		json_object_set_new(error, "hint", json_from_text(hint));
 	return json_pack("{s:i, s:b, s:o}", "exit", exit, "changed", 0, "error", error);
-}
-
-static int usage(struct call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int usage(struct call *call, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(call->change.text, sizeof(call->change.text), format, args);
-	va_end(args);
-	call->change.exit = EXIT_USAGE;
-	return -EINVAL;
 }
 
 static void add_would(const char *line, void *user)
 {
-	json_array_append_new(user, json_string(line));
+	size_t n = json_array_size(user);
+
+	if (n < WOULD_MAX)
+		json_array_append_new(user, json_from_text(line));
+	else if (n == WOULD_MAX)
+		json_array_append_new(user, json_string("and more"));
 }
 
-/* Arguments: looked up, checked for their type, and struck off, so that what is left over is unknown. */
-static int take_string(struct call *call, const char *name, bool must, char *ret, size_t size)
-{
-	json_t *value = json_object_get(call->args, name);
-
-	if (!value)
-		return must ? usage(call, "\"%s\" is missing", name) : 0;
-	if (!json_is_string(value) || json_string_length(value) >= size || strlen(json_string_value(value)) != json_string_length(value))
-		return usage(call, "\"%s\" is no text of at most %zu bytes", name, size - 1);
-	strcpy(ret, json_string_value(value));
-	json_object_del(call->args, name);
-	return 1;
-}
-
-static int take_number(struct call *call, const char *name, json_int_t min, json_int_t max, json_int_t *ret)
-{
-	json_t *value = json_object_get(call->args, name);
-
-	if (!value)
-		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
-		return usage(call, "\"%s\" is no whole number from %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT, name, min, max);
-	*ret = json_integer_value(value);
-	json_object_del(call->args, name);
-	return 1;
-}
-
-static int take_flag(struct call *call, const char *name, bool *ret)
-{
-	json_t *value = json_object_get(call->args, name);
-
-	if (!value)
-		return 0;
-	if (!json_is_boolean(value))
-		return usage(call, "\"%s\" is neither true nor false", name);
-	*ret = json_is_true(value);
-	json_object_del(call->args, name);
-	return 1;
-}
-
-static int take_nothing_more(struct call *call)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(call->args, name, value)
-		return usage(call, "\"%.64s\" is no argument of this verb", name);
-	return 0;
-}
-
-static int take_trial(struct call *call)
-{
-	json_int_t timeout = 0;
-	int r = take_number(call, "timeout", POLICY_TIMEOUT_MIN, POLICY_TIMEOUT_MAX, &timeout);
-
-	if (r >= 0)
-		r = take_flag(call, "force", &call->change.force);
-	if (r >= 0)
-		r = take_nothing_more(call);
-	call->change.timeout = (unsigned)timeout;
-	return r;
-}
-
-/* One word of "networks": a network, a range or any. Appends to @nets. */
-static int parse_network(struct call *call, const char *text, struct cidr *nets, size_t *n)
-{
-	const char *dash = strchr(text, '-');
-	struct cidr range[ADDR_RANGE_MAX];
-	size_t count = 1;
-
-	if (strcmp(text, "any") == 0) {
-		cidr_parse("0.0.0.0/1", &range[0], NULL);
-		cidr_parse("128.0.0.0/1", &range[1], NULL);
-		cidr_parse("::/1", &range[2], NULL);
-		cidr_parse("8000::/1", &range[3], NULL);
-		count = 4;
-	} else if (dash) {
-		char from_text[ADDR_TEXT_MAX] = "";
-		struct addr from, to;
-
-		if ((size_t)(dash - text) < sizeof(from_text))
-			memcpy(from_text, text, (size_t)(dash - text));
-		if (addr_parse(from_text, &from) < 0 || addr_parse(dash + 1, &to) < 0 || addr_range(&from, &to, range, &count) < 0)
-			return usage(call, "\"%.64s\" is no range of addresses", text);
-	} else if (cidr_parse(text, &range[0], NULL) < 0) {
-		return usage(call, "\"%.64s\" is no network", text);
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (*n == NETS_MAX)
-			return usage(call, "more than %d networks in one request", NETS_MAX);
-		if (range[i].len == 0) /* no set can hold /0, and a slip of the pen should not open everything */
-			return usage(call, "\"%.64s\" is everybody: say any", text);
-		nets[(*n)++] = range[i];
-	}
-	return 0;
-}
-
-static int take_networks(struct call *call, struct cidr **ret, size_t *n)
-{
-	json_t *networks = json_object_get(call->args, "networks"), *value;
-	struct cidr *nets;
-	size_t i;
-	int r = 0;
-
-	if (!json_is_array(networks) || json_array_size(networks) == 0)
-		return usage(call, "\"networks\" is no list of networks");
-	nets = calloc(NETS_MAX, sizeof(*nets));
-	if (!nets)
-		return -ENOMEM;
-	*n = 0;
-	json_array_foreach(networks, i, value) {
-		r = json_is_string(value) ? parse_network(call, json_string_value(value), nets, n) :
-					    usage(call, "\"networks\" holds something that is no text");
-		if (r < 0)
-			break;
-	}
-	if (r < 0) {
-		free(nets);
-		return r;
-	}
-	json_object_del(call->args, "networks");
-	*ret = nets;
-	return 0;
-}
+#define DISABLE_SECONDS_MAX (24 * 3600) /* whoever wants longer says when it is time */
 
 static int verb_ping(struct call *call)
 {
@@ -234,7 +91,7 @@ static int verb_why(struct call *call)
 	if (r < 0)
 		return r;
 	if (addr_parse(source, &addr) < 0)
-		return usage(call, "\"%s\" is no address", source);
+		return call_usage(call, "\"%s\" is no address", source);
 	if (strcmp(proto, "tcp") == 0)
 		number = IPPROTO_TCP;
 	else if (strcmp(proto, "udp") == 0)
@@ -242,9 +99,9 @@ static int verb_why(struct call *call)
 	else if (strcmp(proto, "icmp") == 0)
 		number = addr.family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	else
-		return usage(call, "\"%s\" is neither tcp, udp nor icmp", proto);
+		return call_usage(call, "\"%s\" is neither tcp, udp nor icmp", proto);
 	if ((number == IPPROTO_TCP || number == IPPROTO_UDP) != (port != 0))
-		return usage(call, port ? "icmp has no ports" : "\"port\" is missing");
+		return call_usage(call, port ? "icmp has no ports" : "\"port\" is missing");
 	return firewall_why(call->firewall, &addr, number, (uint16_t)port, &call->result);
 }
 
@@ -257,7 +114,7 @@ static void add_entry(const struct entry *entry, enum entry_was was, const char 
 	cidr_format(&entry->net, net);
 	json = json_pack("{s:s, s:s, s:I}", "net", net, "was", words[was], "until", (json_int_t)entry->until);
 	if (note && *note)
-		json_object_set_new(json, "note", json_string(note));
+		json_object_set_new(json, "note", json_from_text(note));
 	json_array_append_new(json_object_get(user, "entries"), json);
 }
 
@@ -269,7 +126,7 @@ static void add_removed(const struct entry *entry, enum entry_was was, const cha
 	cidr_format(&entry->net, net);
 	json = json_pack("{s:s, s:s}", "net", net, "was", was == ENTRY_ABSENT ? "absent" : "present");
 	if (note && *note)
-		json_object_set_new(json, "still", json_string(note));
+		json_object_set_new(json, "still", json_from_text(note));
 	json_array_append_new(json_object_get(user, "entries"), json);
 }
 
@@ -289,7 +146,7 @@ static int verb_allow(struct call *call)
 	if (r >= 0 && (r = take_string(call, "comment", false, comment, sizeof(comment))) > 0) {
 		allow.comment = comment;
 		if (entry_comment_check(comment, &diag) < 0)
-			r = usage(call, "comment: %s", diag.text);
+			r = call_usage(call, "comment: %s", diag.text);
 	}
 	if (r >= 0)
 		r = take_nothing_more(call);
@@ -310,11 +167,13 @@ static int verb_remove(struct call *call)
 	int r = take_networks(call, &nets, &n);
 
 	if (r >= 0)
-		r = take_nothing_more(call);
+		r = take_trial(call);
 	if (r >= 0) {
 		call->result = json_pack("{s:[]}", "entries");
 		r = firewall_remove(call->firewall, LIST_MAIN, nets, n, &call->change, add_removed, call->result);
 	}
+	if (r >= 0 && call->change.exit == EXIT_TRIAL)
+		json_object_set_new(call->result, "trial", json_trial(call->firewall));
 	free(nets);
 	return r;
 }
@@ -342,10 +201,16 @@ static int verb_reload(struct call *call)
 
 static int verb_confirm(struct call *call)
 {
-	int r = take_nothing_more(call);
+	int r = take_flag(call, "force", &call->change.force);
 
 	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r >= 0)
 		r = firewall_confirm(call->firewall, &call->change);
+	if (r >= 0)
+		call->result = json_pack("{s:o}", "generation", json_generation(call->firewall));
+	if (r >= 0 && call->change.text[0])
+		json_object_set_new(call->result, "by", json_from_text(call->change.text));
 	return r;
 }
 
@@ -355,19 +220,54 @@ static int verb_rollback(struct call *call)
 
 	if (r >= 0)
 		r = firewall_rollback(call->firewall, &call->change);
+	if (r >= 0)
+		call->result = json_pack("{s:o}", "to", json_back_to(call->firewall));
+	return r;
+}
+
+static int verb_extend(struct call *call)
+{
+	json_int_t seconds = 0;
+	int r = take_number(call, "seconds", 1, POLICY_TIMEOUT_MAX, &seconds);
+
+	if (r == 0)
+		r = call_usage(call, "\"seconds\" is missing");
+	if (r >= 0)
+		r = take_nothing_more(call);
+	if (r >= 0)
+		r = firewall_extend(call->firewall, (unsigned)seconds, &call->change);
+	if (r >= 0)
+		call->result = json_pack("{s:o}", "trial", json_trial(call->firewall));
+	return r;
+}
+
+/* Answered when the trial ends; at once, where there is none. */
+static int verb_wait(struct call *call)
+{
+	int r = take_nothing_more(call);
+
+	if (r >= 0 && firewall_on_trial(call->firewall))
+		call->fd = VERBS_LATER;
 	return r;
 }
 
 static int verb_disable(struct call *call)
 {
 	bool accept = false;
+	json_int_t seconds = 0;
 	int r = take_flag(call, "accept", &accept);
 
 	if (r >= 0)
+		r = take_number(call, "for", POLICY_TIMEOUT_MIN, DISABLE_SECONDS_MAX, &seconds);
+	if (r >= 0)
 		r = take_nothing_more(call);
-	if (r >= 0)
-		r = firewall_disable(call->firewall, accept, &call->change);
-	if (r >= 0)
+	if (r < 0)
+		return r;
+	call->change.timeout = (unsigned)seconds;
+	r = firewall_disable(call->firewall, accept, &call->change);
+	if (r >= 0 && firewall_on_trial(call->firewall))
+		call->result = json_pack("{s:o}", "trial", json_trial(call->firewall));
+	else if (r >= 0)
 		call->result = json_pack("{s:o}", "policies", json_policies(call->firewall));
 	return r;
 }
@@ -388,8 +288,28 @@ static const struct verb {
 	{ "reload", true, verb_reload },
 	{ "confirm", true, verb_confirm },
 	{ "rollback", true, verb_rollback },
+	{ "extend", true, verb_extend },
+	{ "wait", false, verb_wait },
 	{ "disable", true, verb_disable },
 };
+
+/* A member that nobody knows may be "args" misspelt, with "dry_run" in it. */
+static int check_members(struct call *call, json_t *request)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(request, name, value)
+		if (strcmp(name, "verb") != 0 && strcmp(name, "args") != 0 && strcmp(name, "from") != 0)
+			return call_usage(call, "a request has no \"%.64s\"", name);
+	value = json_object_get(request, "args");
+	if (value && !json_is_object(value))
+		return call_usage(call, "\"args\" is no object");
+	value = json_object_get(request, "from");
+	if (value && !json_is_object(value))
+		return call_usage(call, "\"from\" is no object");
+	return 0;
+}
 
 /* What a client says of who stands behind it: recorded, never believed. */
 static void describe(struct call *call, json_t *request)
@@ -426,7 +346,7 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 	const char *name = json_string_value(json_object_get(request, "verb"));
 	const struct verb *verb = NULL;
 	json_t *given = json_object_get(request, "args"), *reply;
-	int r = 0;
+	int r;
 
 	*fd = -1;
 	for (size_t i = 0; name && i < sizeof(verbs) / sizeof(*verbs); i++)
@@ -441,18 +361,23 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 		return verbs_error(EXIT_REFUSED, verb->root ? "only root may do that" : "only root and the group fwd may ask", NULL);
 	}
 	describe(&call, request);
+	call.change.pid = caller->pid;
 	call.args = json_is_object(given) ? json_copy(given) : json_object();
-	if (given && !json_is_object(given))
-		r = usage(&call, "\"args\" is no object");
+	r = check_members(&call, request);
 	call.change.would = add_would;
 	call.change.user = call.would;
 	if (r >= 0 && verb->root)
 		r = take_flag(&call, "dry_run", &call.change.dry_run);
 	if (r >= 0)
 		r = verb->function(&call);
-	reply = answer(&call, r);
+	reply = call.fd == VERBS_LATER ? NULL : answer(&call, r);
 	json_decref(call.args);
 	json_decref(call.would);
 	*fd = call.fd;
 	return reply;
+}
+
+json_t *verbs_end(int exit, const char *text)
+{
+	return json_pack("{s:i, s:b, s:{s:o}}", "exit", exit, "changed", 0, "result", "text", json_from_text(text));
 }

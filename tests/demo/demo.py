@@ -65,7 +65,7 @@ class Demo:
         self.title('Close it. The new rules are on trial: unless somebody confirms in time,\n'
                    '   the kernel itself goes back to what was before.')
         self.fwctl('enable', code=4)
-        self.fwctl('confirm')
+        self.fwctl('confirm', '--force')
 
         self.title('Closed: neither gets in.')
         self.tries('stranger', *closed)

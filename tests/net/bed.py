@@ -398,12 +398,12 @@ class Bed:
             raise AssertionError('%s -> %s %s/%d: %s, expected %s' % (src, addr, proto, port, got, want))
 
     def expect_all(self, *cases, **kw):
-        """expect() of many (want, src, addr, port[, proto]) at the same time: silence is waited for once."""
+        """expect() of many (want, src, addr, port[, proto[, source]]) at the same time: silence is waited for once."""
         failures = []
 
-        def one(want, src, addr, port, proto='tcp'):
+        def one(want, src, addr, port, proto='tcp', source=None):
             try:
-                self.expect(want, src, addr, port, proto=proto, **kw)
+                self.expect(want, src, addr, port, proto=proto, source=source, **kw)
             except Exception as error:  # told by the thread that asked
                 failures.append(str(error))
         threads = [threading.Thread(target=one, args=case) for case in cases]

@@ -3,7 +3,7 @@
  * sets against the kernel, in a network namespace of its own: the machine's sets cannot be touched.
  *
  *     net-sets --bench           prints what things cost
- *     net-sets --make COMMAND …  makes whitelist, whitelist6 and a gate, as the daemon would, and becomes COMMAND in there
+ *     net-sets --make COMMAND …  makes whitelist, whitelist6 and a gate as the daemon would, and becomes COMMAND
  */
 #include <errno.h>
 #include <sched.h>
@@ -21,7 +21,8 @@ static int make_and_run(char **command)
 
 	if (sets_open(&sets) < 0 || sets_create_net(sets, "whitelist", AF_INET, 0) < 0 ||
 	    sets_create_net(sets, "whitelist6", AF_INET6, 5000) < 0 || sets_create_gate(sets, "gate") < 0 ||
-	    sets_add(sets, "whitelist", &one, 1, true, NOW, NULL) < 0 || sets_add_members(sets, "gate", both, 2, 100, "trial 7") < 0)
+	    sets_add(sets, "whitelist", &one, 1, true, NOW, NULL) < 0 ||
+	    sets_add_members(sets, "gate", both, 2, 100, "trial 7") < 0)
 		return 1;
 	sets_close(sets);
 	execvp(*command, command);

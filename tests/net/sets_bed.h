@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What the tests of sets share: sets of the kernel in a namespace of their own, and short words for what is done to them.
+ * What the tests of sets share: short words for what is done to the sets of the kernel, in a namespace of their own.
  */
 #include <setjmp.h>
 #include <stdarg.h>

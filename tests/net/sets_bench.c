@@ -17,7 +17,8 @@ static uint64_t lap(const char *what, size_t n, uint64_t since)
 	const uint64_t now = sets_monotonic();
 	const double ns = (double)(now - since);
 
-	printf("%-52s %10.2f ms  %8.3f us each  %9.0f /s\n", what, ns / 1e6, ns / 1e3 / (double)n, (double)n * 1e9 / ns);
+	printf("%-52s %10.2f ms  %8.3f us each  %9.0f /s\n", what,
+	       ns / 1e6, ns / 1e3 / (double)n, (double)n * 1e9 / ns);
 	return sets_monotonic();
 }
 
@@ -108,7 +109,8 @@ int bench(void)
 		return 1;
 	opened = resident();
 	bench_single();
-	printf("resident: %ld KiB at start, %ld open, %ld after %u single calls\n", before, opened, resident(), BENCH_SINGLE);
+	printf("resident: %ld KiB at start, %ld open, %ld after %u single calls\n", before, opened, resident(),
+	       BENCH_SINGLE);
 	bench_bulk(BENCH_MANY, AF_INET, "add 100 k, hint right");
 	bench_bulk(0, AF_INET, "add 100 k, no hint (the table grows)");
 	bench_bulk(BENCH_MANY, AF_INET6, "add 100 k IPv6, hint right");

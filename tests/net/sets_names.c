@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names and indexes, references, and the gate. */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -149,6 +150,25 @@ static void test_gate_expires(void **state)
 	assert_int_equal(sets_member_left(sets, "gate", both[0], NULL), 0);
 }
 
+/* As nobody but a person makes it: it must not look like one that is over. */
+static void test_gate_for_ever(void **state)
+{
+	struct nlmsghdr *request;
+	struct answer answer;
+	struct nlattr *data;
+
+	make("fwd-all", AF_INET);
+	assert_int_equal(sets_create_gate(sets, "gate"), 0);
+	request = sets_request(sets->buf, ++sets->seq, IPSET_CMD_ADD, NLM_F_ACK | NLM_F_EXCL, "gate");
+	data = mnl_attr_nest_start(request, IPSET_ATTR_DATA);
+	mnl_attr_put_strz(request, IPSET_ATTR_NAME, "fwd-all");
+	mnl_attr_put_u32(request, IPSET_ATTR_TIMEOUT | NLA_F_NET_BYTEORDER, 0);
+	mnl_attr_nest_end(request, data);
+	assert_int_equal(sets_ask(sets, request, &answer), 0);
+	assert_int_equal(answer.error, 0);
+	assert_int_equal(sets_member_left(sets, "gate", "fwd-all", NULL), INT_MAX);
+}
+
 static void test_gate_refuses(void **state)
 {
 	const char *const half[] = { "fwd-all", "none" };
@@ -188,6 +208,7 @@ int run_names(void)
 		SETS_TEST(test_destroy_busy),
 		SETS_TEST(test_gate),
 		SETS_TEST(test_gate_expires),
+		SETS_TEST(test_gate_for_ever),
 		SETS_TEST(test_gate_refuses),
 	};
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """tests/run tells passed, failed and skipped apart, and ends what does not end."""
+import argparse
 import contextlib
 import io
 import os
@@ -80,6 +81,22 @@ def test_report_and_skips_in_ci():
     code, lines = told(False, ('self/a', 'ok'), ('self/b', 'FAIL', 'exit 1', 0.1, 'this is why\n'))
     assert code == 1 and lines[-1] == '1 passed, 1 failed, 0 skipped' and '      this is why' in lines
     assert told(False)[0] == 1, 'nothing ran is no success'
+
+
+def test_some_run_under_sanitizers_too():
+    tests = [runner.Test(name, ['true'], 7, {'FWD_BUILD': '/b'}) for name in ('net/spine/a', 'net/bad_input/b', 'net/bed/c', 'unit/d')]
+    copies = runner.sanitized_tests(tests)
+    assert [t.name for t in copies] == ['asan/net/spine/a', 'asan/net/bad_input/b']
+    assert copies[0].env['FWD_BUILD'].endswith('/build-asan') and 'halt_on_error' in copies[0].env['UBSAN_OPTIONS']
+    assert tests[0].env == {'FWD_BUILD': '/b'}
+
+    def names(k=None, suite=None):
+        return [t.name for t in runner.chosen(tests + copies, argparse.Namespace(k=k, suite=suite))]
+    assert len(names()) == 6
+    assert names('net/spine') == ['net/spine/a'] and names('*/a') == ['net/spine/a']
+    assert names('asan') == ['asan/net/spine/a', 'asan/net/bad_input/b'] and names('asan/net/spine/*') == ['asan/net/spine/a']
+    assert names(suite=['asan']) == names('asan') and names('bad_input', ['asan']) == ['asan/net/bad_input/b']
+    assert names(suite=['net']) == ['net/spine/a', 'net/bad_input/b', 'net/bed/c']
 
 
 def test_python_tests_are_found():

@@ -946,6 +946,9 @@ static int dump_odd(const char *set, int (*put)(const struct entry *entry, void 
 	r = r ? r : put(&entry, put_user);
 	entry.net.addr.bytes[3]++;
 	entry.until = NOW; /* over */
+	r = r ? r : put(&entry, put_user);
+	entry.until = 0;
+	entry.nomatch = true;
 	return r ? r : put(&entry, put_user);
 }
 

@@ -314,6 +314,33 @@ static void inversions(void **state)
 	expect_text(nft, "!iif lo; opaque [oif 7]; -> none");
 }
 
+/* `ct status ! snat`: xt has NAT among the states, but a packet without an entry has no status at all. */
+static void nat_status(void **state)
+{
+	static const uint8_t zero[4], both[4] = { 0x30 }; /* IPS_SRC_NAT, IPS_DST_NAT */
+	static const char *const wants[] = {
+		"conntrack 1^1 states c0 status 0 reply 0 dport 0-0; conntrack 1^0 states e status 0 reply 0 dport 0-0; -> none native",
+		"conntrack 1^0 states c0 status 0 reply 0 dport 0-0; -> none native",
+	};
+
+	(void)state;
+	for (uint32_t op = NFT_CMP_EQ; op <= NFT_CMP_NEQ; op++) {
+		struct nftnl_rule *nft = raw_rule(NFPROTO_IPV4);
+		struct nftnl_expr *expr = raw_expr(nft, "ct");
+
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+		expr = raw_expr(nft, "bitwise");
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, sizeof(both));
+		nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, both, sizeof(both));
+		nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero, sizeof(zero));
+		raw_compare(nft, op, NFT_REG_1, zero, sizeof(zero));
+		expect_text(nft, wants[op]);
+	}
+}
+
 static int any_name(uint16_t index, char ret[static SET_NAME_MAX + 1], void *user)
 {
 	(void)user;
@@ -362,6 +389,7 @@ int main(void)
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(inversions),
+		cmocka_unit_test(nat_status),
 		cmocka_unit_test(targets),
 	};
 

@@ -99,35 +99,49 @@ static void check_kept(const char *name, const char *old, const char *new)
 	}
 }
 
-/* Our jump is there once and nothing follows it in its chain; or, without us, nowhere. */
-static void check_jump(const char *name, const struct ruleset *ruleset, const char *table, const char *base, const char *to,
-		       bool expect)
+/* Jumps of ours, and how many rules of others stand behind the first. */
+static size_t count_jumps(const struct ruleset *ruleset, uint8_t family, const char *table, const char *base, const char *to,
+			  size_t *behind)
 {
-	uint8_t family = ruleset->tables[0].family;
 	const struct chain *chain = table_find_chain(ruleset_find_table(ruleset, family, table), base);
 	size_t n = 0;
 
+	*behind = 0;
 	for (size_t i = 0; chain && i < chain->n_rules; i++) {
 		const struct rule *rule = &chain->rules[i];
 
 		if (rule->n_matches == 0 && rule->target.kind == TARGET_JUMP && strcmp(rule->target.chain, to) == 0)
 			n++;
+		else if (n > 0 && !(rule->target.chain && strncmp(rule->target.chain, "FWD-", 4) == 0))
+			++*behind;
 	}
-	if (n != expect)
-		fail_msg("%s: %zu jumps to %s", name, n, to);
-	if (expect && strcmp(chain->rules[chain->n_rules - 1].target.chain, to) != 0)
-		fail_msg("%s: something follows our jump", name);
+	return n;
 }
 
-static void check_meaning(const char *name, const char *text, uint8_t family, const struct ruleset *ours)
+/* Our jump is there once, and behind it only what was behind it before; or, without us, nowhere. */
+static void check_jump(const char *name, const struct ruleset *old, const struct ruleset *ruleset, const char *table,
+		       const char *base, const char *to, bool expect)
 {
-	struct ruleset *ruleset = ruleset_new();
+	uint8_t family = ruleset->tables[0].family;
+	size_t before, behind, n = count_jumps(ruleset, family, table, base, to, &behind);
 
+	if (n != expect)
+		fail_msg("%s: %zu jumps to %s", name, n, to);
+	count_jumps(old, family, table, base, to, &before);
+	if (expect && behind != before)
+		fail_msg("%s: %zu rules follow our jump to %s, not %zu", name, behind, to, before);
+}
+
+static void check_meaning(const char *name, const char *old_text, const char *text, uint8_t family, const struct ruleset *ours)
+{
+	struct ruleset *ruleset = ruleset_new(), *old = ruleset_new();
+
+	assert_int_equal(savefile_parse(old_text, strlen(old_text), family, old, NULL), 0);
 	assert_int_equal(savefile_parse(text, strlen(text), family, ruleset, NULL), 0);
 	if (ruleset->n_tables) {
-		check_jump(name, ruleset, "filter", "INPUT", "FWD-INPUT", ours);
-		check_jump(name, ruleset, "filter", "FORWARD", "FWD-FORWARD", ours);
-		check_jump(name, ruleset, "mangle", "FORWARD", "FWD-PUBLISHED", ours);
+		check_jump(name, old, ruleset, "filter", "INPUT", "FWD-INPUT", ours);
+		check_jump(name, old, ruleset, "filter", "FORWARD", "FWD-FORWARD", ours);
+		check_jump(name, old, ruleset, "mangle", "FORWARD", "FWD-PUBLISHED", ours);
 	}
 	for (size_t i = 0; ours && i < ours->n_tables; i++) {
 		const struct table *table = &ours->tables[i];
@@ -147,6 +161,7 @@ static void check_meaning(const char *name, const char *text, uint8_t family, co
 		}
 	}
 	ruleset_free(ruleset);
+	ruleset_free(old);
 }
 
 static void check_pair(const char *directory, const char *name, const struct ruleset *ours)
@@ -170,7 +185,7 @@ static void check_pair(const char *directory, const char *name, const struct rul
 		if (strcmp(have, again) != 0)
 			fail_msg("%s: merged again it is another:\n%s", name, again);
 		check_kept(name, old, have);
-		check_meaning(name, have, family, ours);
+		check_meaning(name, old, have, family, ours);
 	}
 	memcpy(strrchr(path, '.'), ".ok", 4);
 	if (getenv("UPDATE")) {

@@ -292,6 +292,9 @@ static void formats(void **state)
 		assert_int_equal(setfile_format_add("w", &entry, 0, text, sizeof(text)), -EINVAL);
 	}
 	entry.comment[0] = '\0';
+	entry.nomatch = true;
+	assert_int_equal(setfile_format_add("w", &entry, 0, text, sizeof(text)), -EINVAL);
+	entry.nomatch = false;
 	static const char *const names[] = { "", "a b", "a\"", "-q", "a\n", "caf\xc3\xa9", "12345678901234567890123456789012" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		assert_int_equal(setfile_format_add(names[i], &entry, 0, text, sizeof(text)), -EINVAL);
