@@ -24,7 +24,8 @@ static int ask_namespaces(struct host *host, struct fault *say)
 {
 	if (setting(host, "/proc/sys/user/max_user_namespaces", 1) == 0) {
 		fault_set(say, 0, "user namespaces are switched off");
-		fault_hint(say, "sysctl user.max_user_namespaces says 0: look in /etc/sysctl.d, and give it at least 1000.");
+		fault_hint(say,
+			   "sysctl user.max_user_namespaces says 0: look in /etc/sysctl.d, and give it at least 1000.");
 		return 0;
 	}
 	if (setting(host, "/proc/sys/kernel/unprivileged_userns_clone", 1) == 0) {
@@ -86,7 +87,8 @@ static int ask_engines(struct host *host, struct fault *say)
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (!is_active(units[i]))
 			continue;
-		fault_set(say, 0, "%s is active: a second container engine, as root; its ports are forwarded, not received", units[i]);
+		fault_set(say, 0,
+			  "%s is active: a second container engine, as root, whose ports are forwarded", units[i]);
 		fault_hint(say, "fwd filters these, too; if nobody needs it: systemctl disable --now %s", units[i]);
 		return 0;
 	}
@@ -110,7 +112,8 @@ static int ask_stranger(struct host *host, struct fault *say)
 	if (v4 && v6 && strcmp(v4, "drop") == 0 && strcmp(v6, "drop") == 0) {
 		r = 1;
 	} else {
-		r = fault_set(say, 0, "the firewall says of a stranger: %s over IPv4, %s over IPv6", v4 ? v4 : "nothing",
+		r = fault_set(say, 0, "the firewall says of a stranger: %s over IPv4, %s over IPv6",
+			      v4 ? v4 : "nothing",
 			      v6 ? v6 : "nothing");
 		fault_hint(say, "fwctl status tells why; fwctl enable closes this host.");
 	}

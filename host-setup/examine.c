@@ -16,11 +16,13 @@ struct examination {
 	size_t troubles;
 };
 
-static void tell(struct examination *exam, const char *group, const char *name, const char *state, const struct fault *say)
+static void tell(struct examination *exam, const char *group, const char *name, const char *state,
+		 const struct fault *say)
 {
 	char *text = text_escape(say->text), *hint = text_escape(say->hint);
 
-	json_array_append_new(exam->told, json_pack("{s:s,s:s,s:s,s:s,s:s}", "group", group, "name", name, "state", state, "text",
+	json_array_append_new(exam->told, json_pack("{s:s,s:s,s:s,s:s,s:s}", "group", group, "name", name, "state",
+						    state, "text",
 						    text ? text : "", "hint", hint ? hint : ""));
 	if (!exam->call->value[OPT_JSON]) {
 		printf("%-8s  %-9s  %s%s%s\n", state, group, name, text && *text ? ": " : "", text ? text : "");

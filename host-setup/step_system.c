@@ -72,7 +72,8 @@ int rootful_apply(struct host *host, struct fault *fault)
 		/* one that we installed was started by its package: nobody wanted it */
 		bool theirs = !packages_ours(host, "containerd");
 
-		r = state_put(host, "rootful", json_pack("{s:b,s:b}", "enabled", enabled && theirs, "active", active && theirs),
+		r = state_put(host, "rootful", json_pack("{s:b,s:b}", "enabled", enabled && theirs, "active", active &&
+							 theirs),
 			      fault);
 	}
 	if (r == 0 && masked)
@@ -124,7 +125,8 @@ int ports_check(struct host *host, struct fault *say)
 	else if (state_of(host, "ports"))
 		r = fault_set(say, 0, "give %s " CAPABILITY " again: an upgrade of its package took it away", path);
 	else
-		r = fault_set(say, 0, "give %s " CAPABILITY ": every user of this host may then open ports below 1024 by it",
+		r = fault_set(say, 0,
+			      "give %s " CAPABILITY ": every user of this host may then open ports below 1024 by it",
 			      path);
 	free(output);
 	return r;

@@ -104,7 +104,8 @@ static int try_owner(struct host *host, const struct account *account, int folde
 	free(output);
 	fd = files_open_beneath(folder, VOLUME "/file", O_PATH | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != uid)
-		r = fault_set(say, 0, "a file of uid %d inside is not owned by %u here, as it should be", ID_INSIDE, uid);
+		r = fault_set(say, 0, "a file of uid %d inside is not owned by %u here, as it should be", ID_INSIDE,
+			      uid);
 	else
 		r = fault_set(say, 1, "uid %d inside is %u here", ID_INSIDE, uid);
 	if (fd >= 0)
@@ -146,7 +147,8 @@ int trial_owner(struct host *host, struct fault *say)
 
 static bool answers(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(80), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(80),
+				       .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	struct timeval patience = { 5, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool yes;
@@ -160,7 +162,8 @@ static bool answers(void)
 
 int trial_port(struct host *host, struct fault *say)
 {
-	const char *run[] = { "nerdctl", "run", "-d", "-p", "80:80", "--name", "fwd-doctor", host->call->value[OPT_IMAGE], NULL };
+	const char *run[] = { "nerdctl", "run", "-d", "-p", "80:80", "--name", "fwd-doctor",
+			      host->call->value[OPT_IMAGE], NULL };
 	static const char *const end[] = { "nerdctl", "rm", "-f", "fwd-doctor", NULL };
 	struct account account;
 	char *output = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The only program of the test's image, without any library: `serve` echoes on port 80; `id`, `cat FILE`, `touch FILE`. */
+/* The only program of the test's image, without any library: `serve` echoes on port 80; `id`, `cat FILE`, `touch
+ * FILE`. */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
