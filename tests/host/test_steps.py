@@ -409,6 +409,43 @@ def test_refused():
         assert 'state.json cannot be read: line 1' in host.run('apply', check=1).stderr
 
 
+def test_doctor():
+    with Host() as host:
+        for path in 'proc/sys/user', 'proc/sys/kernel', 'sys/fs/cgroup', 'dev/net':
+            os.makedirs(os.path.join(host.root, path))
+        host.write('sys/fs/cgroup/cgroup.controllers', ''), host.write('dev/net/tun', '')
+        host.write('proc/sys/user/max_user_namespaces', '1000\n')
+
+        def troubles(check=6):
+            findings = host.json('doctor', check=check)['result']['findings']
+            return {f['name']: f for f in findings if f['state'] == 'trouble'}
+        assert {'packages', 'service', 'the whitelist stops a stranger'} <= set(troubles())
+        host.run('apply', check=4)
+        host.confirm()
+        assert troubles(check=0) == {}
+        assert 'All is well.' in host.run('doctor').stdout
+        before = host.tree()
+        for spoil, name, part in (
+                (lambda: host.write('proc/sys/user/max_user_namespaces', '0\n'), 'user namespaces', 'max_user_namespaces'),
+                (lambda: host.write('proc/sys/kernel/unprivileged_userns_clone', '0\n'), 'user namespaces', 'unprivileged_userns_clone'),
+                (lambda: os.unlink(host.root + '/sys/fs/cgroup/cgroup.controllers'), 'cgroup v2', 'Boot with'),
+                (lambda: os.unlink(host.root + '/dev/net/tun'), 'tun device', 'modprobe'),
+                (lambda: host.write('fake/ufw.active', ''), 'other firewalls', 'disable --now ufw'),
+                (lambda: host.write('fake/firewalld.active', ''), 'other firewalls', 'disable --now firewalld'),
+                (lambda: host.write('fake/docker.active', ''), 'other engines', 'docker'),
+                (lambda: os.unlink(host.root + '/fake/cap'), 'ports', 'fwctl host apply'),
+                (lambda: host.write('fake/state', 'off\n'), 'the whitelist stops a stranger', 'fwctl enable')):
+            spoil()
+            found = troubles()
+            assert name in found and part in found[name]['hint'], (name, found)
+            for path in 'fake/ufw.active', 'fake/firewalld.active', 'fake/docker.active', 'proc/sys/kernel/unprivileged_userns_clone':
+                if os.path.exists(os.path.join(host.root, path)):
+                    os.unlink(os.path.join(host.root, path))
+            host.write('proc/sys/user/max_user_namespaces', '1000\n'), host.confirm()
+            host.write('sys/fs/cgroup/cgroup.controllers', ''), host.write('dev/net/tun', ''), host.write('fake/cap', 'cap_net_bind_service=ep\n')
+        assert troubles(check=0) == {} and host.tree() == before
+
+
 def test_shell():
     with Host() as host:
         host.write('etc/passwd', host.read('etc/passwd') + 'containerd:x:1500:1501::/:/usr/sbin/nologin\n')
