@@ -20,6 +20,9 @@ struct trial {
 	unsigned timeout;     /* seconds, as begun */
 	uint64_t begun;       /* CLOCK_MONOTONIC, ms: no packet was judged by it before */
 	uint64_t deadline;    /* CLOCK_MONOTONIC, ms: the kernel does not end it before */
+	uint64_t *older;      /* cookies of the TCP connections that were there when it began, ascending; see proof.h */
+	size_t n_older;
+	bool older_known;     /* false: any may be older */
 	struct confirmed candidate;
 };
 

@@ -90,6 +90,7 @@ static void trial_end(struct firewall *firewall)
 	record_remove(firewall);
 	if (firewall->clock)
 		evtimer_del(firewall->clock);
+	proof_end(firewall);
 	memset(&firewall->trial, 0, sizeof(firewall->trial));
 }
 
@@ -183,6 +184,7 @@ int trial_resume(struct firewall *firewall, struct diag *diag)
 		.deadline = now_ms() + (uint64_t)left * 1000,
 		.candidate = candidate,
 	};
+	proof_begin(firewall);
 	clock_arm(firewall);
 	log_say(LOG_NOTICE, "trial %" PRIu64 " goes on: %d s are left to confirm", candidate.generation, left);
 	return 0;
@@ -243,6 +245,7 @@ int trial_begin(struct firewall *firewall, enum trial_kind kind, const struct co
 		return change_refuse(change, NULL, "%s; nothing was changed", diag.text[0] ? diag.text : strerror(-r));
 	}
 	firewall->rolled_back[0] = '\0';
+	proof_begin(firewall);
 	clock_arm(firewall);
 	log_say(LOG_NOTICE, "%s by %s: on trial as generation %" PRIu64 " for %u s", trial_name(&firewall->trial), change->who,
 		candidate->generation, firewall->trial.timeout);

@@ -208,7 +208,8 @@ static int verb_confirm(struct call *call)
 	if (r >= 0)
 		r = firewall_confirm(call->firewall, &call->change);
 	if (r >= 0)
-		call->result = json_pack("{s:o}", "generation", json_generation(call->firewall));
+		call->result = json_pack("{s:o, s:o}", "generation", json_generation(call->firewall), "to",
+					 json_back_to(call->firewall));
 	if (r >= 0 && call->change.text[0])
 		json_object_set_new(call->result, "by", json_from_text(call->change.text));
 	return r;
