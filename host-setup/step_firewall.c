@@ -37,7 +37,7 @@ int firewall_check(struct host *host, struct fault *say)
 	if (strcmp(state, "trial") == 0) {
 		host->trial = true;
 		return fault_set(say, 1,
-				 "on trial: fwctl confirm keeps it, if you still get in; else all is as before soon");
+				 "on trial: fwctl confirm, from a new login, keeps it; else all is as before soon");
 	}
 	if (strcmp(state, "on") == 0 && at_boot)
 		return 1;
