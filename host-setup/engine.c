@@ -221,7 +221,7 @@ static int apply_all(struct walk *walk)
 	if (!walk->call->value[OPT_JSON])
 		puts(walk->changed ? "All steps are done." : "All steps were right already.");
 	if (walk->host.trial && !walk->call->value[OPT_JSON])
-		puts("The firewall is on trial. If you still get in by a second login, say so: fwctl confirm\n"
+		puts("The firewall is on trial. Log in a second time, from another terminal, and say there: fwctl confirm\n"
 		     "Without it everything is as before when the trial is over.");
 	return answer(walk, walk->host.trial ? HOST_TRIAL : HOST_DONE, true);
 }

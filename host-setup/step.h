@@ -69,6 +69,9 @@ int service_restart(struct host *host, struct fault *fault); /* if it runs */
 int firewall_check(struct host *host, struct fault *say);
 int firewall_apply(struct host *host, struct fault *fault);
 int firewall_undo(struct host *host, struct fault *fault);
+int ufw_check(struct host *host, struct fault *say);
+int ufw_apply(struct host *host, struct fault *fault);
+int ufw_undo(struct host *host, struct fault *fault);
 
 /* Where rootlesskit is: /usr/local/bin comes first in everybody's PATH. NULL: nowhere. */
 const char *rootlesskit_path(const struct host *host);

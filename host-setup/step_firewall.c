@@ -37,7 +37,7 @@ int firewall_check(struct host *host, struct fault *say)
 	if (strcmp(state, "trial") == 0) {
 		host->trial = true;
 		return fault_set(say, 1,
-				 "on trial: fwctl confirm keeps it, if you still get in; else all is as before soon");
+				 "on trial: fwctl confirm, from a new login, keeps it; else all is as before soon");
 	}
 	if (strcmp(state, "on") == 0 && at_boot)
 		return 1;
@@ -70,6 +70,46 @@ int firewall_apply(struct host *host, struct fault *fault)
 	}
 	free(output);
 	return r < 0 ? r : 0;
+}
+
+static bool ufw_is_active(void)
+{
+	static const char *const argv[] = { "ufw", "status", NULL };
+	char *output = NULL;
+	bool yes = run_tool(argv, NULL, &output) == 0 && output && strstr(output, "Status: active");
+
+	free(output);
+	return yes;
+}
+
+/* Never before fwd is kept: in between nobody would guard the host. */
+int ufw_check(struct host *host, struct fault *say)
+{
+	char state[32];
+
+	(void)host;
+	if (!ufw_is_active())
+		return 1;
+	firewall_state(state, sizeof(state));
+	if (strcmp(state, "on") != 0)
+		return fault_set(say, 1, "ufw stays until fwd is confirmed: apply again then");
+	return fault_set(say, 0, "switch ufw off, now that fwd guards this host");
+}
+
+int ufw_apply(struct host *host, struct fault *fault)
+{
+	static const char *const off[] = { "ufw", "disable", NULL };
+	int r = state_put(host, "ufw", json_pack("{s:b}", "active", 1), fault);
+
+	return r == 0 ? run_must(off, NULL, fault) : r;
+}
+
+int ufw_undo(struct host *host, struct fault *fault)
+{
+	static const char *const on[] = { "ufw", "--force", "enable", NULL };
+
+	(void)host;
+	return run_must(on, NULL, fault);
 }
 
 int firewall_undo(struct host *host, struct fault *fault)

@@ -23,5 +23,6 @@ const struct step step_table[] = {
 	{ "firewall", "nobody but the whitelist reaches what is published", firewall_check, firewall_apply,
 	  firewall_undo,
 	  .undo_last = true },
+	{ "ufw", "two firewalls are one too many", ufw_check, ufw_apply, ufw_undo, .undo_last = true },
 	{ NULL },
 };

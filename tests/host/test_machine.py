@@ -68,7 +68,7 @@ def apply(machine, bed):
         argv = ['fwctl', 'host', 'apply', '--yes', '--mirror', mirror.url.replace('127.0.0.1', bed.addr('operator')), '--ca', '/root/ca.pem']
         first = machine.run(*argv, check=4, env=SSH)
         assert 'fwctl confirm' in first.stdout, first.stdout
-        machine.run('fwctl', 'confirm')
+        machine.run('fwctl', 'confirm', '--force')  # nobody comes by SSH here
         asked = len(mirror.asked)
         again = json.loads(machine.run(*argv, '--json').stdout)
         assert again['changed'] is False and {s['state'] for s in again['result']['steps']} == {'right'}, again
@@ -122,7 +122,7 @@ def test_playbook():
             with open(mirror.ca) as f:
                 machine.write('/root/ca.pem', f.read())
             options = ['--mirror', mirror.url.replace('127.0.0.1', bed.addr('operator')), '--ca', '/root/ca.pem']
-            argv = ['ansible-playbook', '-c', 'local', '-i', 'localhost,', '-e', json.dumps({'host_options': options}), '/root/playbook.yml']
+            argv = ['ansible-playbook', '-c', 'local', '-i', 'localhost,', '-e', json.dumps({'host_options': options, 'confirm_options': ['--force']}), '/root/playbook.yml']
             first = machine.run(*argv, env=SSH).stdout
             assert 'changed=4' in first and 'failed=0' in first, first
             second = machine.run(*argv, env=SSH).stdout

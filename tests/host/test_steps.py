@@ -14,8 +14,8 @@ from daemon import built
 from ground import need_root, program
 
 TOOLS = ('dpkg-query apt-get systemctl getcap setcap useradd userdel usermod loginctl containerd-rootless-setuptool.sh '
-         'apparmor_parser fwctl').split()
-STEPS = 'packages rootful cni nerdctl ports user subids delegation apparmor linger service firewall'.split()
+         'apparmor_parser fwctl ufw').split()
+STEPS = 'packages rootful cni nerdctl ports user subids delegation apparmor linger service firewall ufw'.split()
 PLUGINS = 'bridge firewall host-local loopback portmap tuning'.split()
 GOLDEN = os.path.join(SOURCE, 'tests', 'golden', 'host')
 
@@ -135,7 +135,7 @@ def test_plan():
     with Host() as host:
         before = host.tree()
         golden('plan.ok', host.run('plan').stdout)
-        assert host.states('plan') == dict.fromkeys(STEPS, 'todo') | {'rootful': 'right', 'apparmor': 'right'}
+        assert host.states('plan') == dict.fromkeys(STEPS, 'todo') | {'rootful': 'right', 'apparmor': 'right', 'ufw': 'right'}
         assert set(host.states('check', check=6)) == set(STEPS)
         assert host.tree() == before, 'plan changed something'
         done = subprocess.run(host.argv('plan'), preexec_fn=lambda: os.setuid(1000), capture_output=True, text=True)
@@ -159,7 +159,7 @@ def test_apply_and_undo():
         answer = host.json('apply')
         assert answer['changed'] is False and not any(s['changed'] for s in answer['result']['steps']), answer
         assert host.tree() == once
-        only_looks = ('dpkg-query ', 'systemctl is-', 'systemctl --user is-', 'getcap ', 'fwctl --json status')
+        only_looks = ('dpkg-query ', 'systemctl is-', 'systemctl --user is-', 'getcap ', 'fwctl --json status', 'ufw status')
         assert all(c.startswith(only_looks) for c in host.calls())
         kept = host.states('undo')
         assert kept.pop('user') == 'kept' and set(kept.values()) == {'undone'}, kept
@@ -393,6 +393,24 @@ def test_apparmor():
         assert host.calls()[-1] == 'apparmor_parser -r /etc/apparmor.d/usr.local.bin.rootlesskit'
         host.run('undo')
         assert os.listdir(host.root + '/etc/apparmor.d') == []
+
+
+def test_ufw():
+    """It goes only when fwd is confirmed, and comes back before fwd goes."""
+    with Host() as host:
+        host.write('fake/ufw', 'active\n')
+        before = host.tree()
+        host.run('apply', check=4)
+        assert host.read('fake/ufw') == 'active\n' and 'until fwd is confirmed' in host.run('plan').stdout
+        host.run('apply', check=4)  # still on trial
+        assert host.read('fake/ufw') == 'active\n'
+        host.confirm()
+        assert host.states('apply')['ufw'] == 'done' and host.read('fake/ufw') == 'inactive\n'
+        host.calls()
+        host.run('undo', '--remove-data')
+        calls = host.calls()
+        assert calls.index('ufw --force enable') < calls.index('fwctl disable'), calls
+        assert host.tree() == before
 
 
 def test_refused():
