@@ -181,6 +181,9 @@ json_t *ask_args(const struct ctl *ctl, const struct invocation *call, int *code
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (call->value[flags[i].opt])
 			json_object_set_new(args, flags[i].key, json_true());
+	/* what can go on trial: a person sees what it cuts, a script would not */
+	if (call->command->options & OPT_BIT(OPT_TIMEOUT) && isatty(STDIN_FILENO))
+		json_object_set_new(args, "interactive", json_true());
 	return args;
 fail:
 	json_decref(args);

@@ -186,6 +186,8 @@ static int verb_trial(struct call *call, int (*begin)(struct firewall *firewall,
 		r = begin(call->firewall, &call->change);
 	if (r >= 0)
 		call->result = json_pack("{s:o}", "trial", json_trial(call->firewall));
+	if (r >= 0 && call->change.preflight)
+		json_object_set(call->result, "preflight", call->change.preflight);
 	return r;
 }
 
@@ -374,6 +376,7 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 	reply = call.fd == VERBS_LATER ? NULL : answer(&call, r);
 	json_decref(call.args);
 	json_decref(call.would);
+	json_decref(call.change.preflight);
 	*fd = call.fd;
 	return reply;
 }

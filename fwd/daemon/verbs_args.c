@@ -78,6 +78,8 @@ int take_trial(struct call *call)
 	if (r >= 0)
 		r = take_flag(call, "force", &call->change.force);
 	if (r >= 0)
+		r = take_flag(call, "interactive", &call->change.interactive);
+	if (r >= 0)
 		r = take_nothing_more(call);
 	call->change.timeout = (unsigned)timeout;
 	return r;
