@@ -107,6 +107,7 @@ const char *trial_name(const struct trial *trial);
 int commit_final(struct firewall *firewall, const struct confirmed *next, struct diag *diag);
 /* The same, switched off: once the recorded policies are back in the kernel they are forgotten. */
 int commit_off(struct firewall *firewall, const struct confirmed *next, struct diag *diag);
+void commit_forget_policies(struct firewall *firewall); /* which commit_off() leaves to be done where a trial is running */
 /* Answers @change with what that would change. */
 int commit_dry_run(struct firewall *firewall, const struct confirmed *next, struct change *change);
 

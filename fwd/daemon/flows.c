@@ -13,6 +13,7 @@
 
 #define FLOWS_MAX 262144 /* of one host; beyond that the rest makes its own entries */
 #define LISTENERS_MAX 8192
+#define CUT_MS 500       /* of the loop's time: the rules refuse those packets anyway */
 
 struct listeners {
 	struct socket_info *list;
@@ -196,6 +197,7 @@ struct cutting {
 	struct ruleset *actual;
 	struct socket_info *victims;
 	size_t n;
+	uint64_t until; /* CLOCK_MONOTONIC, ms */
 };
 
 static int on_candidate(const struct socket_info *info, void *user)
@@ -206,8 +208,8 @@ static int on_candidate(const struct socket_info *info, void *user)
 	struct verdict_way way;
 	struct packet packet;
 
-	if (cutting->n == FLOWS_MAX)
-		return 0;
+	if (cutting->n == FLOWS_MAX || now_ms() > cutting->until)
+		return 1;
 	inspect_packet(&info->peer, IPPROTO_TCP, info->local_port, &packet);
 	packet.dst = info->local;
 	packet.sport = info->peer_port;
@@ -224,7 +226,7 @@ static int on_candidate(const struct socket_info *info, void *user)
 
 int flows_cut(struct firewall *firewall)
 {
-	struct cutting cutting = { .firewall = firewall };
+	struct cutting cutting = { .firewall = firewall, .until = now_ms() + CUT_MS };
 	int r = kernel_read(firewall->kernel, &cutting.actual), cut = 0;
 
 	if (r < 0)

@@ -26,5 +26,6 @@ void flows_free(struct flows *flows); /* NULL is allowed */
 int flows_inbound(int (*each)(const struct socket_info *info, void *user), void *user);
 
 /* Destroys the TCP sockets of inbound connections that a new one could not make any more, as the kernel's rules stand. The
- * rules already refuse their packets; this is for those that somebody's `conntrack -D` would let slip. Returns how many. */
+ * rules already refuse their packets; this is for those that somebody's `conntrack -D` would let slip, as many as half a second
+ * allows. Returns how many. */
 int flows_cut(struct firewall *firewall);
