@@ -174,7 +174,8 @@ class Ground:
         """What a boot does to the kernel and to /run: nothing of before is left. @before: what others load first."""
         self.fwd.kill()
         self.tool('nft', 'flush', 'ruleset')
-        self.tool('ipset', 'destroy')
+        self.tool('ipset', 'flush')
+        wait_for('sets to be free', lambda: self.tool('ipset', 'destroy', check=False).returncode == 0)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.fwd.dir, 'trial'))
         before()
