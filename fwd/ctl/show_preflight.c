@@ -179,10 +179,10 @@ static void show_section(const struct ctl *ctl, const struct section *section, c
 	if (!json_is_object(part) || total == 0)
 		snprintf(text, sizeof(text), "%s", json_is_object(part) ? section->none : section->unknown);
 	else
-		snprintf(text, sizeof(text), "%s of %lld %s%s", count, (long long)total, section->verb, more);
+		snprintf(text, sizeof(text), "%s of %lld %s%s", count, (long long)(total < changed ? changed : total), section->verb, more);
 	fputs(paint(ctl, bad ? PAINT_BAD : PAINT_NONE), stdout);
 	text_fill(ctl, stdout, first, "               ", text);
-	fputs(paint_end(ctl), stdout);
+	fputs(bad ? paint_end(ctl) : "", stdout);
 	if (changed > 0)
 		show_rows(ctl, section, json_object_get(part, "list"), changed);
 }
