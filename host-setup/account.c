@@ -20,7 +20,8 @@ int account_name_check(const char *name, struct fault *fault)
 	return 0;
 }
 
-/* Copies the line at @text into @line and cuts it at its colons. Returns the number of fields, 0 for one that is too long. */
+/* Copies the line at @text into @line and cuts it at its colons. Returns the number of fields, 0 for one that is too
+ * long. */
 static size_t split(const char *text, char *line, size_t size, char *ret[static FIELDS_MAX])
 {
 	size_t len = strcspn(text, "\n"), n = 0;
@@ -84,7 +85,8 @@ static int add_range(struct idmap *map, uint32_t start, uint32_t count, unsigned
 	if ((uint64_t)start + count > UINT32_MAX || (uint64_t)idmap_last(map) + count >= UINT32_MAX)
 		return fault_set(fault, -EINVAL, "%s:%u: the range goes beyond the last id", map->file, line);
 	if (overlap(&(struct idmap_range){ start, count, line }, map->self, 1))
-		return fault_set(fault, -EINVAL, "%s:%u: the range holds the user himself (%u)", map->file, line, map->self);
+		return fault_set(fault, -EINVAL, "%s:%u: the range holds the user himself (%u)", map->file, line,
+				 map->self);
 	for (size_t i = 0; i < map->n; i++)
 		if (overlap(&map->ranges[i], start, count))
 			return fault_set(fault, -EINVAL, "%s:%u: the range overlaps that of line %u", map->file, line,

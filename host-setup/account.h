@@ -37,8 +37,8 @@ int account_name_check(const char *name, struct fault *fault);
 /* From the text of a passwd file. -ENOENT: nobody has that name; -EINVAL: his line cannot be used. */
 int account_find(const char *passwd, const char *name, struct account *ret, struct fault *fault);
 
-/* From the text of a subuid or subgid file. Lines name a user by name or number. -EINVAL: a line of his cannot be used, or his
- * ranges overlap or include @self (the kernel takes no such map); -E2BIG: too many. */
+/* From the text of a subuid or subgid file. Lines name a user by name or number. -EINVAL: a line of his cannot be
+ * used, or his ranges overlap or include @self (the kernel takes no such map); -E2BIG: too many. */
 int idmap_parse(const char *text, const char *file, const struct account *account, uint32_t self, struct idmap *ret,
 		struct fault *fault);
 /* -ERANGE: outside all ranges. *ret_range (may be NULL): the range it falls into, NULL for 0. */

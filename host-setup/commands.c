@@ -24,6 +24,7 @@ const struct opt_info opt_table[OPT_COUNT] = {
 	[OPT_ONLY] = { "only", 0, "STEP,STEP", "these steps alone" },
 	[OPT_SKIP] = { "skip", 0, "STEP,STEP", "all steps but these" },
 	[OPT_REMOVE_DATA] = { "remove-data", 0, NULL, "remove the user with his home: images, containers, volumes" },
+	[OPT_IMAGE] = { "image", 0, "IMAGE", "try containers, too, with an image that has id, cat and touch" },
 	[OPT_GID] = { "gid", 0, "N", "the group that owns it inside; the same number as --uid if not given" },
 };
 
@@ -36,16 +37,20 @@ const struct opt_info opt_table[OPT_COUNT] = {
 
 const struct command command_table[] = {
 	{ "plan", "", "what is to do until containers run here", STEPS | NET | OPT_BIT(OPT_FROM), 0, 0, run_plan },
-	{ "apply", "", "show the plan, and do it", STEPS | NET | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_REPLACE), 0, 0,
+	{ "apply", "", "show the plan, and do it",
+	  STEPS | NET | OPT_BIT(OPT_FROM) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_REPLACE), 0, 0,
 	  run_apply },
 	{ "check", "", "is all still as it should be?", STEPS | NET | OPT_BIT(OPT_FROM), 0, 0, run_check },
+	{ "doctor", "", "examine all, try it, and say what to do", WHERE | OPT_BIT(OPT_IMAGE), 0, 0, run_doctor },
 	{ "undo", "", "take back what apply did", UNDO, 0, 0, run_undo },
-	{ "shell", "[-- COMMAND ...]", "a shell, or a command, as the container user", WHERE, 0, UINT32_MAX, run_shell },
+	{ "shell", "[-- COMMAND ...]", "a shell, or a command, as the container user", WHERE, 0, UINT32_MAX,
+	  run_shell },
 	{ "idmap", "N", "who is uid and gid N of a container on this host, and why", WHERE, 1, 1, run_idmap },
 	{ "volume create", "NAME", "make ~/volumes/NAME for a user inside containers",
 	  WHERE | OPT_BIT(OPT_UID) | OPT_BIT(OPT_GID), 1, 1, run_volume_create },
 	{ "volume list", "", "the volumes, and who owns them on both sides", WHERE, 0, 0, run_volume_list },
-	{ "fetch", "DIR", "download nerdctl and the CNI plugins to DIR, verified, for --from", NET | OPT_BIT(OPT_ARCH), 1, 1,
+	{ "fetch", "DIR", "download nerdctl and the CNI plugins to DIR, verified, for --from", NET | OPT_BIT(OPT_ARCH),
+	  1, 1,
 	  run_fetch },
 	{ "help", "[COMMAND]", "explain all commands, or one", 0, 0, 2, run_help },
 	{ NULL },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What fwd-host can do: one table of commands and one of options. The usage text and the parser are made from these two, and
- * a test compares them with the manual.
+ * What fwd-host can do: one table of commands and one of options. The usage text and the parser are made from these
+ * two, and a test compares them with the manual.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +42,7 @@ enum opt {
 	OPT_ONLY,
 	OPT_SKIP,
 	OPT_REMOVE_DATA,
+	OPT_IMAGE,
 	OPT_COUNT
 };
 #define OPT_BIT(opt) (1u << (opt))
@@ -84,7 +85,8 @@ bool call_number(const struct call *call, const char *what, const char *text, ui
 
 /* Says on stderr, or with --json as an answer on stdout, what failed. Returns @code. */
 int call_fail(const struct call *call, int code, const struct fault *fault);
-/* The answer of --json: {"exit", "changed", "result"}; @changed < 0: nothing could change. Takes @result over. Returns @code. */
+/* The answer of --json: {"exit", "changed", "result"}; @changed < 0: nothing could change. Takes @result over. Returns
+ * @code. */
 int call_answer(const struct call *call, int code, int changed, json_t *result);
 
 /* Commands, by the file they stand in. */
@@ -92,6 +94,7 @@ int run_plan(const struct call *call); /* engine.c */
 int run_apply(const struct call *call);
 int run_check(const struct call *call);
 int run_undo(const struct call *call);
+int run_doctor(const struct call *call); /* examine.c */
 int run_shell(const struct call *call);
 int run_fetch(const struct call *call);
 int run_help(const struct call *call);

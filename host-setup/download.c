@@ -117,7 +117,8 @@ static int judge(const struct transfer *transfer, CURLcode code, long status, co
 	if (code == CURLE_OK)
 		return 0;
 	if (transfer->error == -EFBIG || code == CURLE_FILESIZE_EXCEEDED)
-		return fault_set(fault, -EFBIG, "%s is larger than %lld MiB", name, transfer->download->bytes_max >> 20);
+		return fault_set(fault, -EFBIG, "%s is larger than %lld MiB", name,
+				 transfer->download->bytes_max >> 20);
 	if (transfer->error)
 		return fault_set(fault, transfer->error, "%s cannot be written: %s", name, strerror(-transfer->error));
 	if (transfer->before && (code == CURLE_RANGE_ERROR || (code == CURLE_HTTP_RETURNED_ERROR && status == 416)))
@@ -127,7 +128,8 @@ static int judge(const struct transfer *transfer, CURLcode code, long status, co
 	else
 		fault_set(fault, -EIO, "%s: %s", transfer->download->url, *error ? error : curl_easy_strerror(code));
 	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
-		fault_hint(fault, "The server's certificate is not one that is trusted here; --ca FILE names what to trust.");
+		fault_hint(fault,
+			   "The server's certificate is not one that is trusted here; --ca FILE names what to trust.");
 	else if (status == 404)
 		fault_hint(fault, "Is there such a version, and for this architecture?");
 	else

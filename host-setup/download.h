@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One file by HTTPS, with patience: what stalls or breaks off is resumed, a few times, with growing pauses. TLS is always verified,
- * and nothing but HTTPS is followed to. Progress goes to stderr: a bar on a terminal, lines elsewhere.
+ * One file by HTTPS, with patience: what stalls or breaks off is resumed, a few times, with growing pauses. TLS is
+ * always verified, and nothing but HTTPS is followed to. Progress goes to stderr: a bar on a terminal, lines
+ * elsewhere.
  */
 
 struct fault;
@@ -20,6 +21,6 @@ struct download {
 	int quiet;
 };
 
-/* Appends to what the descriptor @fd already holds. -EAGAIN: what it holds cannot be continued: truncate it and call again.
- * Other failures are final. */
+/* Appends to what the descriptor @fd already holds. -EAGAIN: what it holds cannot be continued: truncate it and call
+ * again. Other failures are final. */
 int download_run(const struct download *download, int fd, struct fault *fault);

@@ -58,6 +58,13 @@ static bool names_are_steps(const struct call *call)
 	return true;
 }
 
+static int end(struct walk *walk, int code)
+{
+	host_end(&walk->host);
+	json_decref(walk->told);
+	return code;
+}
+
 static int begin(struct walk *walk, const struct call *call, bool change)
 {
 	struct fault fault = { 0 };
@@ -70,14 +77,7 @@ static int begin(struct walk *walk, const struct call *call, bool change)
 		return call_fail(call, HOST_REFUSED, &fault);
 	}
 	walk->told = json_array();
-	return fetch_source(call, &walk->host.source) ? 0 : HOST_USAGE;
-}
-
-static int end(struct walk *walk, int code)
-{
-	host_end(&walk->host);
-	json_decref(walk->told);
-	return code;
+	return fetch_source(call, &walk->host.source) ? 0 : end(walk, HOST_USAGE);
 }
 
 static void tell_json(struct walk *walk, const struct step *step, const char *state, const char *text, int changed)
@@ -127,7 +127,8 @@ static void survey(struct walk *walk)
 static int answer(struct walk *walk, int code, bool could_change)
 {
 	if (walk->call->value[OPT_JSON])
-		call_answer(walk->call, code, could_change ? walk->changed : -1, json_pack("{s:O}", "steps", walk->told));
+		call_answer(walk->call, code, could_change ? walk->changed : -1,
+			    json_pack("{s:O}", "steps", walk->told));
 	return code;
 }
 
@@ -220,7 +221,7 @@ static int apply_all(struct walk *walk)
 	if (!walk->call->value[OPT_JSON])
 		puts(walk->changed ? "All steps are done." : "All steps were right already.");
 	if (walk->host.trial && !walk->call->value[OPT_JSON])
-		puts("The firewall is on trial. If you still get in by a second login, say so: fwctl confirm\n"
+		puts("The firewall is on trial. Log in a second time, from another terminal, and say there: fwctl confirm\n"
 		     "Without it everything is as before when the trial is over.");
 	return answer(walk, walk->host.trial ? HOST_TRIAL : HOST_DONE, true);
 }

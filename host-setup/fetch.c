@@ -23,7 +23,9 @@ bool fetch_source(const struct call *call, struct source *ret)
 		call_fail(call, HOST_USAGE, &fault);
 		return false;
 	}
-	*ret = (struct source){ .from = call->value[OPT_FROM], .mirror = call->value[OPT_MIRROR], .ca = call->value[OPT_CA],
+	*ret = (struct source){ .from = call->value[OPT_FROM],
+				.mirror = call->value[OPT_MIRROR],
+				.ca = call->value[OPT_CA],
 				.stall = stall };
 	return true;
 }
@@ -35,7 +37,8 @@ int fetch_package(const struct call *call, enum release_id id, struct package *r
 	return package_of(id, version, call->value[OPT_ARCH], ret, fault);
 }
 
-static int fetch_one(const struct call *call, enum release_id id, const struct source *source, json_t *files, bool *changed)
+static int fetch_one(const struct call *call, enum release_id id, const struct source *source, json_t *files,
+		     bool *changed)
 {
 	struct fault fault = { 0 };
 	struct package package;
@@ -48,7 +51,8 @@ static int fetch_one(const struct call *call, enum release_id id, const struct s
 		return call_fail(call, HOST_REFUSED, &fault);
 	close(fd);
 	*changed |= one_changed;
-	json_array_append_new(files, json_pack("{s:s,s:b,s:b}", "file", package.file, "changed", one_changed, "verified", verified));
+	json_array_append_new(files, json_pack("{s:s,s:b,s:b}", "file", package.file, "changed", one_changed,
+					       "verified", verified));
 	if (!call->value[OPT_JSON])
 		printf("%s %s\n", package.file, one_changed ? "is here, and right" : "was here already, and right");
 	return HOST_DONE;

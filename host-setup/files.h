@@ -13,14 +13,14 @@ struct fault;
 /* @root "" or a directory, @path absolute. 0 or -ENAMETOOLONG. */
 int files_path(const char *root, const char *path, char *ret, size_t size);
 
-/* The whole text, NUL-terminated; the caller frees. A missing file is -ENOENT; longer than FILES_TEXT_MAX, or with a NUL
- * inside: -EFBIG, -EINVAL. */
+/* The whole text, NUL-terminated; the caller frees. A missing file is -ENOENT; longer than FILES_TEXT_MAX, or with a
+ * NUL inside: -EFBIG, -EINVAL. */
 int files_read(const char *root, const char *path, char **ret, struct fault *fault);
 
-/* @path below the directory @at (a descriptor), no link followed, never out of it, with the open flags @flags. A descriptor
- * or -errno. */
+/* @path below the directory @at (a descriptor), no link followed, never out of it, with the open flags @flags. A
+ * descriptor or -errno. */
 int files_open_beneath(int at, const char *path, int flags);
 
-/* Replaces or makes the file by renaming a synced one over it; the directory must be there. An existing file's owner and mode
- * are kept, a new one is root's and has @mode. */
+/* Replaces or makes the file by renaming a synced one over it; the directory must be there. An existing file's owner
+ * and mode are kept, a new one is root's and has @mode. */
 int files_write(const char *root, const char *path, const char *text, mode_t mode, struct fault *fault);

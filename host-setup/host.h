@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * One run over the steps: the options, and what earlier runs did (state.json), so that undo takes back that and nothing else.
+ * One run over the steps: the options, and what earlier runs did (state.json), so that undo takes back that and
+ * nothing else.
  */
 #include <stdbool.h>
 

@@ -14,7 +14,8 @@ static int map_one(const struct idmap *map, const char *what, uint32_t inside, u
 
 	if (r == 0)
 		return 0;
-	fault_set(fault, r, "%s %u is outside the ranges of %s: inside containers there are 0 to %u", what, inside, map->file,
+	fault_set(fault, r, "%s %u is outside the ranges of %s: inside containers there are 0 to %u", what, inside,
+		  map->file,
 		  idmap_last(map));
 	fault_hint(fault, map->n ? "A further line in that file makes more." :
 				   "Without a line there the user has only 0: give him ranges with usermod --add-subuids "
@@ -31,7 +32,8 @@ static void explain(const struct idmap *map, const char *what, uint32_t inside, 
 		return;
 	}
 	for (const struct idmap_range *r = map->ranges; r <= range; at += r++->count)
-		printf("    %s:%u: %u to %u inside are %u to %u here\n", map->file, r->line, at, at + r->count - 1, r->start,
+		printf("    %s:%u: %u to %u inside are %u to %u here\n", map->file, r->line, at, at + r->count - 1,
+		       r->start,
 		       r->start + r->count - 1);
 	at -= range->count;
 	printf("    %u - %u + %u = %u\n", inside, at, range->start, inside - at + range->start);
@@ -54,7 +56,8 @@ int run_idmap(const struct call *call)
 		return call_fail(call, HOST_REFUSED, &fault);
 	if (call->value[OPT_JSON])
 		return call_answer(call, HOST_DONE, -1,
-				   json_pack("{s:s,s:I,s:I,s:I}", "user", account.name, "inside", (json_int_t)inside, "uid",
+				   json_pack("{s:s,s:I,s:I,s:I}", "user", account.name, "inside", (json_int_t)inside,
+					     "uid",
 					     (json_int_t)uid, "gid", (json_int_t)gid));
 	printf("In containers of %s, uid %u is uid %u on this host:\n", account.name, inside, uid);
 	explain(&uids, "uid", inside, uid_range);

@@ -96,7 +96,8 @@ static int expect(struct job *job, struct fault *fault)
 	r = sums_find(text, package->file, job->sha256);
 	free(text);
 	if (r < 0)
-		fault_set(fault, r, "%s does not list %s", job->source->from ? "the list of hashes in --from" : package->sums,
+		fault_set(fault, r, "%s does not list %s",
+			  job->source->from ? "the list of hashes in --from" : package->sums,
 			  package->file);
 	return r;
 }
@@ -123,7 +124,8 @@ static int start_over(int fd, struct fault *fault)
 	return 0;
 }
 
-/* Fills the descriptor. What an earlier run began is continued; if that ends in something else, once more from the beginning. */
+/* Fills the descriptor. What an earlier run began is continued; if that ends in something else, once more from the
+ * beginning. */
 static int fill(const struct job *job, int fd, struct fault *fault)
 {
 	struct stat st;

@@ -9,7 +9,7 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config libmnl-dev libnftnl-d
 # for `fwctl host`, which is left out without them. On their own: libcurl4-gnutls-dev stands aside for another flavour of it.
 packages_host=(libcurl4-gnutls-dev libarchive-dev libmd-dev)
 packages_demo=(python3 iproute2 util-linux mount)
-packages_test=("${packages_demo[@]}" mmdebstrap debian-archive-keyring clang mandoc)
+packages_test=("${packages_demo[@]}" mmdebstrap debian-archive-keyring clang mandoc systemd-container openssl)
 
 # packages_missing NAME...: those that are not installed, one a line. pkg-config may be provided by pkgconf.
 packages_missing() {

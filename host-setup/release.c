@@ -15,11 +15,13 @@
 #include "host-setup/release.h"
 
 const struct release release_table[RELEASE_COUNT] = {
-	[RELEASE_NERDCTL] = { "nerdctl", "2.1.2", "https://github.com/containerd/nerdctl/releases/download", "SHA256SUMS" },
+	[RELEASE_NERDCTL] = { "nerdctl", "2.1.2", "https://github.com/containerd/nerdctl/releases/download",
+			      "SHA256SUMS" },
 	[RELEASE_CNI] = { "cni", "1.6.2", "https://github.com/containernetworking/plugins/releases/download", NULL },
 };
 
-/* What files are known to hash to. Only what somebody saw at the project's own place belongs here; `fwctl host fetch` shows it. */
+/* What files are known to hash to. Only what somebody saw at the project's own place belongs here; `fwctl host fetch`
+ * shows it. */
 static const struct pin {
 	const char *file, *sha256;
 } pins[] = {
@@ -28,7 +30,8 @@ static const struct pin {
 
 static const char *architecture(const char *machine)
 {
-	static const char *const names[][2] = { { "x86_64", "amd64" },	 { "aarch64", "arm64" }, { "ppc64le", "ppc64le" },
+	static const char *const names[][2] = { { "x86_64", "amd64" },	 { "aarch64", "arm64" },
+						{ "ppc64le", "ppc64le" },
 						{ "riscv64", "riscv64" }, { "s390x", "s390x" } };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -88,7 +91,8 @@ int package_url(const struct package *package, const char *mirror, const char *f
 	if (mirror)
 		n = snprintf(ret, RELEASE_URL_MAX, "%.*s/%s", (int)len, mirror, file);
 	else
-		n = snprintf(ret, RELEASE_URL_MAX, "%s/v%s/%s", release_table[package->id].base, package->version, file);
+		n = snprintf(ret, RELEASE_URL_MAX, "%s/v%s/%s", release_table[package->id].base, package->version,
+			     file);
 	return n >= RELEASE_URL_MAX ? fault_set(fault, -ENAMETOOLONG, "the mirror's address is too long") : 0;
 }
 

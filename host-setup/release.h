@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The releases that are downloaded: which versions, what their files are called, where they are, and what they hash to.
+ * The releases that are downloaded: which versions, what their files are called, where they are, and what they hash
+ * to.
  */
 #include <stddef.h>
 
@@ -32,7 +33,8 @@ struct package {
 
 /* @version NULL: the table's. @arch NULL: this machine's. */
 int package_of(enum release_id id, const char *version, const char *arch, struct package *ret, struct fault *fault);
-/* Where @file of the package is: below @mirror, which has all files side by side, or, with NULL, at the project's own place. */
+/* Where @file of the package is: below @mirror, which has all files side by side, or, with NULL, at the project's own
+ * place. */
 int package_url(const struct package *package, const char *mirror, const char *file, char ret[static RELEASE_URL_MAX],
 		struct fault *fault);
 

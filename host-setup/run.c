@@ -145,7 +145,8 @@ int run_must(const char *const *argv, const struct account *as, struct fault *fa
 	else if (r == 127)
 		fault_set(fault, -ENOENT, "%s: could not be started: is it installed?", argv[0]);
 	else if (r != 0)
-		fault_set(fault, -EIO, "%s%s%s ended with %d: %s", argv[0], argv[1] ? " " : "", argv[1] ? argv[1] : "", r,
+		fault_set(fault, -EIO, "%s%s%s ended with %d: %s", argv[0], argv[1] ? " " : "", argv[1] ? argv[1] : "",
+			  r,
 			  tail(output, 4));
 	free(output);
 	return r > 0 ? -EIO : r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Other programs: argument vectors, never a shell. They are looked for in PATH, get no standard input and speak English.
+ * Other programs: argument vectors, never a shell. They are looked for in PATH, get no standard input and speak
+ * English.
  */
 #include <stdbool.h>
 
@@ -11,8 +12,8 @@ struct fault;
 #define RUN_OUTPUT_MAX (256u << 10)
 
 /* Runs @argv as @as, or as ourselves with NULL, and waits. *output (may be NULL): what it said on both outputs, cut at
- * RUN_OUTPUT_MAX; the caller frees. Returns the exit status, 128 + N if a signal ended it, 127 if it could not be started, or
- * -errno. */
+ * RUN_OUTPUT_MAX; the caller frees. Returns the exit status, 128 + N if a signal ended it, 127 if it could not be
+ * started, or -errno. */
 int run_tool(const char *const *argv, const struct account *as, char **output);
 
 /* The same, and anything but 0 is a fault that shows the last lines. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The steps from a bare host to one that runs rootless containers behind a whitelist: one table, in the order in which they are
- * applied; undo goes backwards.
+ * The steps from a bare host to one that runs rootless containers behind a whitelist: one table, in the order in
+ * which they are applied; undo goes backwards.
  */
 #include "host-setup/fault.h"
 #include "host-setup/host.h"
@@ -10,9 +10,11 @@
 struct step {
 	const char *name;
 	const char *reason; /* why, one line */
-	/* 1: as it should be (@say may tell more). 0: to do, @say tells what. -errno: cannot be told or done, @say tells why. */
+	/* 1: as it should be (@say may tell more). 0: to do, @say tells what. -errno: cannot be told or done, @say
+	 * tells why. */
 	int (*check)(struct host *host, struct fault *say);
-	/* Makes it so, whatever an earlier, broken off apply left. Records before it acts what undo has to know. 0 or -errno. */
+	/* Makes it so, whatever an earlier, broken off apply left. Records before it acts what undo has to know. 0 or
+	 * -errno. */
 	int (*apply)(struct host *host, struct fault *fault);
 	/* Takes back what is recorded. 0; 1: something was left, @fault tells what; -errno. */
 	int (*undo)(struct host *host, struct fault *fault);
@@ -67,6 +69,9 @@ int service_restart(struct host *host, struct fault *fault); /* if it runs */
 int firewall_check(struct host *host, struct fault *say);
 int firewall_apply(struct host *host, struct fault *fault);
 int firewall_undo(struct host *host, struct fault *fault);
+int ufw_check(struct host *host, struct fault *say);
+int ufw_apply(struct host *host, struct fault *fault);
+int ufw_undo(struct host *host, struct fault *fault);
 
 /* Where rootlesskit is: /usr/local/bin comes first in everybody's PATH. NULL: nowhere. */
 const char *rootlesskit_path(const struct host *host);

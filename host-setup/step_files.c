@@ -102,7 +102,8 @@ int delegation_undo(struct host *host, struct fault *fault)
 	return run_must(argv, NULL, fault);
 }
 
-/* Ubuntu 24.04 and later: who is not root makes user namespaces only with a profile, and the packaged one is for /usr/bin. */
+/* Ubuntu 24.04 and later: who is not root makes user namespaces only with a profile, and the packaged one is for
+ * /usr/bin. */
 int apparmor_check(struct host *host, struct fault *say)
 {
 	const char *path = rootlesskit_path(host);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The step "firewall": fwd is on, with who asks for it let in. It begins on trial; the confirm is for a person to say. */
+/* The step "firewall": fwd is on, with who asks for it let in. It begins on trial; the confirm is for a person to say.
+ * */
 #include <errno.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ int firewall_check(struct host *host, struct fault *say)
 	firewall_state(state, sizeof(state));
 	if (strcmp(state, "trial") == 0) {
 		host->trial = true;
-		return fault_set(say, 1, "on trial: fwctl confirm keeps it, if you still get in; else all is as before soon");
+		return fault_set(say, 1,
+				 "on trial: fwctl confirm, from a new login, keeps it; else all is as before soon");
 	}
 	if (strcmp(state, "on") == 0 && at_boot)
 		return 1;
@@ -45,14 +47,16 @@ int firewall_check(struct host *host, struct fault *say)
 int firewall_apply(struct host *host, struct fault *fault)
 {
 	static const char *const start[] = { "systemctl", "enable", "--now", "fwd.service", NULL };
-	static const char *const allow[] = { "fwctl", "allow", "me", NULL }, *const enable[] = { "fwctl", "enable", NULL };
+	static const char *const allow[] = { "fwctl", "allow", "me", NULL }, *const enable[] = { "fwctl", "enable",
+												 NULL };
 	static const char *const enabled[] = { "systemctl", "is-enabled", "fwd.service", NULL };
 	char state[32], *output = NULL;
 	int r = 0;
 
 	firewall_state(state, sizeof(state));
 	if (!state_of(host, "firewall"))
-		r = state_put(host, "firewall", json_pack("{s:b,s:b}", "enabled", run_tool(enabled, NULL, NULL) == 0, "on",
+		r = state_put(host, "firewall", json_pack("{s:b,s:b}", "enabled", run_tool(enabled, NULL, NULL) == 0,
+							  "on",
 							  strcmp(state, "on") == 0), fault);
 	if (r == 0)
 		r = run_must(start, NULL, fault);
@@ -61,15 +65,57 @@ int firewall_apply(struct host *host, struct fault *fault)
 			fputs("firewall: \"fwctl allow me\" was refused; SSH stays open to all\n", stderr);
 		r = run_tool(enable, NULL, &output);
 		if (r != 0 && r != FWCTL_TRIAL)
-			r = fault_set(fault, -EIO, "fwctl enable ended with %d: %.300s", r, r > 0 && output ? output : "");
+			r = fault_set(fault, -EIO, "fwctl enable ended with %d: %.300s", r, r > 0 &&
+				      output ? output : "");
 	}
 	free(output);
 	return r < 0 ? r : 0;
 }
 
+static bool ufw_is_active(void)
+{
+	static const char *const argv[] = { "ufw", "status", NULL };
+	char *output = NULL;
+	bool yes = run_tool(argv, NULL, &output) == 0 && output && strstr(output, "Status: active");
+
+	free(output);
+	return yes;
+}
+
+/* Never before fwd is kept: in between nobody would guard the host. */
+int ufw_check(struct host *host, struct fault *say)
+{
+	char state[32];
+
+	(void)host;
+	if (!ufw_is_active())
+		return 1;
+	firewall_state(state, sizeof(state));
+	if (strcmp(state, "on") != 0)
+		return fault_set(say, 1, "ufw stays until fwd is confirmed: apply again then");
+	return fault_set(say, 0, "switch ufw off, now that fwd guards this host");
+}
+
+int ufw_apply(struct host *host, struct fault *fault)
+{
+	static const char *const off[] = { "ufw", "disable", NULL };
+	int r = state_put(host, "ufw", json_pack("{s:b}", "active", 1), fault);
+
+	return r == 0 ? run_must(off, NULL, fault) : r;
+}
+
+int ufw_undo(struct host *host, struct fault *fault)
+{
+	static const char *const on[] = { "ufw", "--force", "enable", NULL };
+
+	(void)host;
+	return run_must(on, NULL, fault);
+}
+
 int firewall_undo(struct host *host, struct fault *fault)
 {
-	static const char *const disable[] = { "fwctl", "disable", NULL }, *const rollback[] = { "fwctl", "rollback", NULL };
+	static const char *const disable[] = { "fwctl", "disable", NULL }, *const rollback[] = { "fwctl", "rollback",
+												 NULL };
 	static const char *const stop[] = { "systemctl", "disable", "--now", "fwd.service", NULL };
 	const json_t *state = state_of(host, "firewall");
 	char now[32];

@@ -50,15 +50,16 @@ int packages_check(struct host *host, struct fault *say)
 	for (size_t i = 0; i < WANTED; i++) {
 		if (!missing[i])
 			continue;
-		at += (size_t)snprintf(say->text + at, sizeof(say->text) - at, "%s%s", n++ ? " " : "install ", wanted[i]);
+		at += (size_t)snprintf(say->text + at, sizeof(say->text) - at, "%s%s", n++ ? " " : "install ",
+				       wanted[i]);
 	}
 	if (n == 0 && host_exists(host, "/run/reboot-required"))
 		fault_set(say, 0, "a reboot is due: an update asks for it");
 	return n == 0;
 }
 
-/* Adds the words of @simulated behind @what ("Inst ", "Remv ") to the array. @fresh: only what is not installed in another
- * version ("Inst NAME [OLD] ..."). */
+/* Adds the words of @simulated behind @what ("Inst ", "Remv ") to the array. @fresh: only what is not installed in
+ * another version ("Inst NAME [OLD] ..."). */
 static json_t *simulated(const char *text, const char *what, bool fresh)
 {
 	json_t *ret = json_array();
@@ -94,6 +95,7 @@ static int apt(const char *const *options, const json_t *names, char **output, s
 	const char *argv[ARGS_MAX] = { "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0" };
 	size_t n = 6, i;
 	json_t *name;
+	int r;
 
 	while (*options)
 		argv[n++] = *options++;
@@ -104,12 +106,11 @@ static int apt(const char *const *options, const json_t *names, char **output, s
 		return fault_set(fault, -E2BIG, "too many packages");
 	if (!output)
 		return run_must(argv, NULL, fault);
-	i = 0;
-	int r = run_tool(argv, NULL, output);
-
+	r = run_tool(argv, NULL, output);
 	if (r == 0)
 		return 0;
-	fault_set(fault, -EIO, "apt-get cannot do it: %.300s", r > 0 ? *output + (strlen(*output) > 300 ? strlen(*output) - 300 : 0)
+	fault_set(fault, -EIO, "apt-get cannot do it: %.300s",
+		  r > 0 ? *output + (strlen(*output) > 300 ? strlen(*output) - 300 : 0)
 									: strerror(-r));
 	free(*output);
 	*output = NULL;
@@ -134,6 +135,20 @@ static int record(struct host *host, json_t *fresh, struct fault *fault)
 	return state_put(host, NAME, json_pack("{s:o}", "installed", all), fault);
 }
 
+/* The package starts a containerd as root at once, which nobody asked for and which leaves its files about. A mask
+ * that a reboot takes away keeps it from that; the step "rootful" lifts it. */
+static int keep_quiet(const json_t *fresh, struct fault *fault)
+{
+	static const char *const mask[] = { "systemctl", "mask", "--runtime", "containerd.service", NULL };
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(fresh, i, name)
+		if (strcmp(json_string_value(name), "containerd") == 0)
+			return run_must(mask, NULL, fault);
+	return 0;
+}
+
 static int install(struct host *host, const json_t *names, struct fault *fault)
 {
 	static const char *const simulate[] = { "-s", "install", "--no-install-recommends", NULL };
@@ -155,6 +170,8 @@ static int install(struct host *host, const json_t *names, struct fault *fault)
 	} else {
 		r = record(host, fresh, fault);
 	}
+	if (r == 0)
+		r = keep_quiet(fresh, fault);
 	if (r == 0)
 		r = apt(*list ? replace : keep, names, NULL, fault);
 	json_decref(gone);
@@ -216,6 +233,7 @@ static int others(const json_t *names, const char *text, struct fault *fault)
 int packages_undo(struct host *host, struct fault *fault)
 {
 	static const char *const simulate[] = { "-s", "purge", NULL };
+	static const char *const unmask[] = { "systemctl", "unmask", "--runtime", "containerd.service", NULL };
 	static const char *const purge[] = { "-y", "purge", NULL };
 	const json_t *names = json_object_get(state_of(host, NAME), "installed");
 	char *text = NULL;
@@ -227,5 +245,7 @@ int packages_undo(struct host *host, struct fault *fault)
 	if (r == 0)
 		r = others(names, text, fault);
 	free(text);
+	if (r == 0)
+		run_tool(unmask, NULL, NULL); /* of a run that was killed */
 	return r == 0 ? apt(purge, names, NULL, fault) : r;
 }

@@ -77,14 +77,17 @@ static int check(struct host *host, const struct set *set, struct fault *say)
 		return fault_set(say, 0, "install version %s in %s", package.version, set->directory);
 	}
 	if (strcmp(have ? have : "", package.version) != 0)
-		return fault_set(say, 0, "replace version %s by %s in %s", have ? have : "?", package.version, set->directory);
+		return fault_set(say, 0, "replace version %s by %s in %s", have ? have : "?", package.version,
+				 set->directory);
 	json_object_foreach(json_object_get(state, "files"), name, hash)
 		if (!is_right(host, set, name, json_string_value(hash)))
-			return fault_set(say, 0, "%s/%s is not as it was installed: install it again", set->directory, name);
+			return fault_set(say, 0, "%s/%s is not as it was installed: install it again", set->directory,
+					 name);
 	return 1;
 }
 
-/* Whether a file of that name may be put there: none is there, ours, or the very same (which then stays somebody else's). */
+/* Whether a file of that name may be put there: none is there, ours, or the very same (which then stays somebody
+ * else's). */
 static int may_put(const struct host *host, const struct set *set, const char *name, const char *hash, bool *same,
 		   struct fault *fault)
 {
@@ -161,7 +164,8 @@ static void sweep(int at, const json_t *ours, const json_t *files)
 			unlinkat(at, name, 0);
 }
 
-static int put(struct host *host, const struct set *set, const struct package *package, int file, json_t *dirs, struct fault *fault)
+static int put(struct host *host, const struct set *set, const struct package *package, int file, json_t *dirs,
+	       struct fault *fault)
 {
 	const json_t *ours = json_object_get(state_of(host, set->step), "files");
 	json_t *files = json_object(), *all = json_object();
@@ -180,7 +184,8 @@ static int put(struct host *host, const struct set *set, const struct package *p
 		if (ours)
 			json_object_update(all, (json_t *)ours);
 		json_object_update(all, files);
-		r = state_put(host, set->step, json_pack("{s:s,s:O,s:O}", "version", UNFINISHED, "files", all, "dirs", dirs), fault);
+		r = state_put(host, set->step, json_pack("{s:s,s:O,s:O}", "version", UNFINISHED, "files", all, "dirs",
+							 dirs), fault);
 	}
 	ours = all;
 	if (r == 0)
@@ -192,7 +197,8 @@ static int put(struct host *host, const struct set *set, const struct package *p
 		close(at);
 	}
 	if (r == 0) /* the last of all: whatever was broken off before is done again */
-		r = state_put(host, set->step, json_pack("{s:s,s:O,s:O}", "version", package->version, "files", files, "dirs", dirs),
+		r = state_put(host, set->step, json_pack("{s:s,s:O,s:O}", "version", package->version, "files", files,
+							 "dirs", dirs),
 			      fault);
 	if (fresh >= 0)
 		close(fresh);
@@ -208,7 +214,8 @@ static int begin(struct host *host, const struct set *set, json_t *dirs, struct 
 
 	if (ours)
 		json_object_update(files, ours);
-	return state_put(host, set->step, json_pack("{s:s,s:o,s:O}", "version", UNFINISHED, "files", files, "dirs", dirs), fault);
+	return state_put(host, set->step, json_pack("{s:s,s:o,s:O}", "version", UNFINISHED, "files", files, "dirs",
+						    dirs), fault);
 }
 
 static int apply(struct host *host, const struct set *set, struct fault *fault)
@@ -220,12 +227,14 @@ static int apply(struct host *host, const struct set *set, struct fault *fault)
 	int file = -1, at, r = fetch_package(host->call, set->id, &package, fault);
 
 	json_array_extend(dirs, old);
-	if (r == 0 && (size_t)snprintf(downloads, sizeof(downloads), "%s" HOST_DIR "/downloads", host->root) >= sizeof(downloads))
+	if (r == 0 && (size_t)snprintf(downloads, sizeof(downloads), "%s" HOST_DIR "/downloads",
+				       host->root) >= sizeof(downloads))
 		r = fault_set(fault, -ENAMETOOLONG, "--root is too long");
 	if (r == 0)
 		r = package_obtain(&package, &host->source, downloads, &file, &changed, &verified, fault);
 	if (r == 0 && !verified)
-		fprintf(stderr, "%s: %s comes from --from without a list of hashes: taken as it is\n", set->step, package.file);
+		fprintf(stderr, "%s: %s comes from --from without a list of hashes: taken as it is\n", set->step,
+			package.file);
 	if (r == 0) {
 		host_missing(host, set->directory, dirs);
 		r = begin(host, set, dirs, fault);

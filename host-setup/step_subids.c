@@ -27,7 +27,8 @@ static int load(const struct host *host, const struct account *account, struct f
 
 		if (r < 0 && r != -ENOENT)
 			return r;
-		r = idmap_parse(text ? text : "", files[i], account, i == 0 ? account->uid : account->gid, &maps[i], fault);
+		r = idmap_parse(text ? text : "", files[i], account, i == 0 ? account->uid : account->gid, &maps[i],
+				fault);
 		free(text);
 		if (r < 0)
 			return r;
@@ -77,7 +78,8 @@ static int find_start(const struct host *host, uint32_t *ret, struct fault *faul
 		if (!taken)
 			break;
 		if (wished || start > UINT32_MAX - 2 * COUNT) {
-			r = fault_set(fault, -EEXIST, "--subid-start %u: somebody else has ids from %u to %u", start, start,
+			r = fault_set(fault, -EEXIST, "--subid-start %u: somebody else has ids from %u to %u", start,
+				      start,
 				      start + COUNT - 1);
 			break;
 		}
@@ -101,7 +103,8 @@ static int judge(const struct host *host, struct fault *say)
 		if (idmap_last(&maps[i]) < COUNT)
 			return fault_set(say, 0, "give %s %u ids in /etc/subuid and /etc/subgid", host->user, COUNT);
 		if (text && maps[i].ranges[0].start != start)
-			return fault_set(say, 0, "let the ids of %s start at %u instead of %u: files of existing containers "
+			return fault_set(say, 0,
+					 "let the ids of %s start at %u instead of %u: files of existing containers "
 					 "and volumes keep their old owners", host->user, start, maps[i].ranges[0].start);
 	}
 	return 1;
@@ -130,8 +133,8 @@ static int change(const struct host *host, const char *verb, int i, uint32_t sta
 	return run_must(argv, NULL, fault);
 }
 
-/* The ranges that are there and do not go with the wished start: taken away, and kept in the state for undo. */
-static int clear_old(struct host *host, json_t *old, uint32_t start, struct fault *fault)
+/* The ranges that are there and do not go with the wished start: taken away; the state has them, for undo. */
+static int clear_old(struct host *host, uint32_t start, struct fault *fault)
 {
 	int r = 0;
 
@@ -143,7 +146,6 @@ static int clear_old(struct host *host, json_t *old, uint32_t start, struct faul
 				continue;
 			r = change(host, "del", i, range->start, range->count, fault);
 		}
-	(void)old;
 	return r;
 }
 
@@ -160,7 +162,7 @@ static json_t *ranges_json(void)
 
 int subids_apply(struct host *host, struct fault *fault)
 {
-	json_t *state = state_of(host, NAME);
+	json_t *state = state_of(host, NAME), *old;
 	struct account account;
 	uint32_t start = 0;
 	int r = host_account(host, &account, fault);
@@ -173,10 +175,10 @@ int subids_apply(struct host *host, struct fault *fault)
 		return r;
 	if (state && !host->call->value[OPT_SUBID_START]) /* an earlier run began with that */
 		start = (uint32_t)json_integer_value(json_object_get(state, "start"));
-	json_t *old = state ? json_incref(json_object_get(state, "old")) : ranges_json();
+	old = state ? json_incref(json_object_get(state, "old")) : ranges_json();
 	r = state_put(host, NAME, json_pack("{s:I,s:o}", "start", (json_int_t)start, "old", old), fault);
 	if (r == 0 && host->call->value[OPT_SUBID_START])
-		r = clear_old(host, old, start, fault);
+		r = clear_old(host, start, fault);
 	for (int i = 0; r == 0 && i < 2; i++)
 		r = change(host, "add", i, start, COUNT, fault);
 	/* the article: a change is seen by a new containerd only */

@@ -31,13 +31,15 @@ static int ask(const char *verb, char *ret, size_t size)
 	return 0;
 }
 
-static int look(bool *enabled, bool *active, struct fault *say)
+/* A mask that the step "packages" set hides whether it is enabled. */
+static int look(bool *enabled, bool *active, bool *masked, struct fault *say)
 {
 	char text[64];
 
 	if (ask("is-enabled", text, sizeof(text)) < 0)
 		return fault_set(say, -EIO, "systemctl cannot be run");
 	*enabled = strncmp(text, "enabled", 7) == 0;
+	*masked = strcmp(text, "masked-runtime") == 0;
 	if (ask("is-active", text, sizeof(text)) < 0)
 		return fault_set(say, -EIO, "systemctl cannot be run");
 	*active = strcmp(text, "active") == 0 || strcmp(text, "activating") == 0 || strcmp(text, "reloading") == 0;
@@ -46,12 +48,12 @@ static int look(bool *enabled, bool *active, struct fault *say)
 
 int rootful_check(struct host *host, struct fault *say)
 {
-	bool enabled, active;
-	int r = look(&enabled, &active, say);
+	bool enabled, active, masked;
+	int r = look(&enabled, &active, &masked, say);
 
 	if (r < 0)
 		return r;
-	if (enabled || active)
+	if (enabled || active || masked)
 		return fault_set(say, 0, "stop and disable " UNIT);
 	if (host_exists(host, NRI))
 		return fault_set(say, 0, "remove " NRI);
@@ -61,18 +63,22 @@ int rootful_check(struct host *host, struct fault *say)
 int rootful_apply(struct host *host, struct fault *fault)
 {
 	static const char *const off[] = { "systemctl", "disable", "--now", UNIT, NULL };
-	bool enabled, active;
+	static const char *const unmask[] = { "systemctl", "unmask", "--runtime", UNIT, NULL };
+	bool enabled, active, masked;
 	char path[PATH_MAX];
-	int r = look(&enabled, &active, fault);
+	int r = look(&enabled, &active, &masked, fault);
 
 	if (r == 0 && !state_of(host, "rootful")) {
 		/* one that we installed was started by its package: nobody wanted it */
 		bool theirs = !packages_ours(host, "containerd");
 
-		r = state_put(host, "rootful", json_pack("{s:b,s:b}", "enabled", enabled && theirs, "active", active && theirs),
+		r = state_put(host, "rootful", json_pack("{s:b,s:b}", "enabled", enabled && theirs, "active", active &&
+							 theirs),
 			      fault);
 	}
-	if (r == 0 && (enabled || active))
+	if (r == 0 && masked)
+		r = run_must(unmask, NULL, fault);
+	if (r == 0 && (enabled || active || masked))
 		r = run_must(off, NULL, fault);
 	if (r == 0 && files_path(host->root, NRI, path, sizeof(path)) == 0)
 		rmdir(path);
@@ -119,7 +125,8 @@ int ports_check(struct host *host, struct fault *say)
 	else if (state_of(host, "ports"))
 		r = fault_set(say, 0, "give %s " CAPABILITY " again: an upgrade of its package took it away", path);
 	else
-		r = fault_set(say, 0, "give %s " CAPABILITY ": every user of this host may then open ports below 1024 by it",
+		r = fault_set(say, 0,
+			      "give %s " CAPABILITY ": every user of this host may then open ports below 1024 by it",
 			      path);
 	free(output);
 	return r;

@@ -46,7 +46,8 @@ int user_check(struct host *host, struct fault *say)
 int user_apply(struct host *host, struct fault *fault)
 {
 	char home[PATH_MAX];
-	const char *argv[] = { "useradd", "--home-dir", home, "--create-home", "--shell", "/usr/sbin/nologin", host->user, NULL };
+	const char *argv[] = { "useradd", "--home-dir", home, "--create-home", "--shell", "/usr/sbin/nologin",
+			       host->user, NULL };
 	int r = state_put(host, "user", json_pack("{s:s}", "name", host->user), fault);
 
 	home_of(host, home);
@@ -60,14 +61,16 @@ int user_undo(struct host *host, struct fault *fault)
 {
 	const char *name = json_string_value(json_object_get(state_of(host, "user"), "name"));
 	char session[64];
-	const char *end[] = { "loginctl", "terminate-user", name, NULL }, *stop[] = { "systemctl", "stop", session, NULL };
+	const char *end[] = { "loginctl", "terminate-user", name, NULL }, *stop[] = { "systemctl", "stop", session,
+										      NULL };
 	const char *argv[] = { "userdel", "--remove", name, NULL };
 	struct account account;
 
 	if (!name || account_load(host->root, name, &account, fault) == -ENOENT)
 		return 0;
 	if (!host->call->value[OPT_REMOVE_DATA])
-		return fault_set(fault, 1, "the user %s stays, with all that is in %s: --remove-data takes both away", name,
+		return fault_set(fault, 1, "the user %s stays, with all that is in %s: --remove-data takes both away",
+				 name,
 				 account.home);
 	snprintf(session, sizeof(session), "user@%u.service", account.uid);
 	run_tool(end, NULL, NULL);

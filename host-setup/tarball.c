@@ -106,7 +106,8 @@ static int open_parent(int into, char *name, char **ret_last)
 
 		*slash = '\0';
 		next = mkdirat(at, name, 0755) < 0 && errno != EEXIST ? -errno :
-								       files_open_beneath(at, name, O_RDONLY | O_DIRECTORY);
+								       files_open_beneath(at, name,
+											  O_RDONLY | O_DIRECTORY);
 		close(at);
 		at = next;
 	}
@@ -142,7 +143,8 @@ static int copy_data(struct reading *reading, int fd, uint64_t size)
 			return fault_set(reading->fault, -EBADMSG, "the archive cannot be read: %s",
 					 archive_error_string(reading->archive));
 		if (n == 0)
-			return have == size ? 0 : fault_set(reading->fault, -EBADMSG, "the archive ends inside a member");
+			return have == size ? 0 : fault_set(reading->fault, -EBADMSG,
+							    "the archive ends inside a member");
 		have += (uint64_t)n;
 		reading->bytes += (uint64_t)n;
 		if (have > size || reading->bytes > reading->limits->total_bytes)

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Control characters and bytes that are no ASCII become \xNN, so that nothing that is shown can move a cursor. The caller
- * frees; NULL: out of memory. */
+/* Control characters and bytes that are no ASCII become \xNN, so that nothing that is shown can move a cursor. The
+ * caller frees; NULL: out of memory. */
 char *text_escape(const char *text);
 void text_put(FILE *out, const char *text);
 

@@ -24,7 +24,8 @@ int volume_name_check(const char *name, struct fault *fault)
 	size_t len = strspn(name, LETTERS "._-");
 
 	if (!len || name[len] || len > VOLUME_NAME_MAX || !strchr(LETTERS, name[0]))
-		return fault_set(fault, -EINVAL, "\"%s\" is no name of a volume: letters, digits, and behind the first . _ -",
+		return fault_set(fault, -EINVAL,
+				 "\"%s\" is no name of a volume: letters, digits, and behind the first . _ -",
 				 name);
 	return 0;
 }
@@ -74,6 +75,7 @@ static int open_directory(int at, const char *name, struct fault *fault)
 static int make_directory(int at, const char *name, uint32_t uid, uint32_t gid, struct fault *fault)
 {
 	char aside[VOLUME_NAME_MAX + 16];
+	struct stat st;
 	int fd, r = 0;
 
 	snprintf(aside, sizeof(aside), ".%s.fwd-new", name);
@@ -88,8 +90,7 @@ static int make_directory(int at, const char *name, uint32_t uid, uint32_t gid, 
 	fd = open_directory(at, aside, fault);
 	if (fd < 0)
 		return fd;
-	/* What was just made is ours; whatever else the owner of the place put there is not given away. */
-	struct stat st;
+	/* what was just made is ours; whatever else the owner of the place put there is not given away */
 	if (fstat(fd, &st) < 0 || st.st_uid != geteuid() || st.st_nlink > 2)
 		r = fault_set(fault, -EPERM, "%s was exchanged by somebody", aside);
 	else if (fchown(fd, uid, gid) < 0 || fchmod(fd, 0755) < 0 || fsync(fd) < 0)
@@ -143,10 +144,12 @@ static int own(int fd, const struct volume_wish *wish, uint32_t uid, uint32_t gi
 	if (st.st_uid == uid && st.st_gid == gid)
 		return 0;
 	if (!is_his(wish, &st))
-		return fault_set(fault, -EPERM, "%s is owned by %u, who is none of the ids of %s", wish->name, st.st_uid,
+		return fault_set(fault, -EPERM, "%s is owned by %u, who is none of the ids of %s", wish->name,
+				 st.st_uid,
 				 wish->account->name);
 	if (fchown(fd, uid, gid) < 0)
-		return fault_set(fault, -errno, "%s cannot be given to %u:%u: %s", wish->name, uid, gid, strerror(errno));
+		return fault_set(fault, -errno, "%s cannot be given to %u:%u: %s", wish->name, uid, gid,
+				 strerror(errno));
 	*changed = true;
 	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Directories below ~/volumes of the user who runs the containers, owned by ids inside them. The home is his: whatever stands
- * there may change under our hands, so links are never followed, and only what is his already is given to another of his ids.
+ * Directories below ~/volumes of the user who runs the containers, owned by ids inside them. The home is his:
+ * whatever stands there may change under our hands, so links are never followed, and only what is his already is
+ * given to another of his ids.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,8 +35,8 @@ struct volume_wish {
 	const char *name;
 	uint32_t uid, gid; /* inside */
 };
-/* Makes it (0755), or gives an existing one to the wished ids; the mode and what is in it stay. *changed: whether it was not so
- * before. *ret: as it is now. */
+/* Makes it (0755), or gives an existing one to the wished ids; the mode and what is in it stay. *changed: whether it
+ * was not so before. *ret: as it is now. */
 int volume_create(int home, const struct volume_wish *wish, bool *changed, struct volume *ret, struct fault *fault);
 
 /* Every entry, by name. The caller frees. */

@@ -96,7 +96,8 @@ static void put_id(const struct idmap *map, uint32_t host)
 static void put_list(const struct volume *list, size_t n)
 {
 	if (n)
-		printf("%10s %10s %10s %10s  %-4s  %s\n", "uid inside", "gid inside", "uid here", "gid here", "mode", "name");
+		printf("%10s %10s %10s %10s  %-4s  %s\n", "uid inside", "gid inside", "uid here", "gid here", "mode",
+		       "name");
 	for (size_t i = 0; i < n; i++) {
 		put_id(&uids, list[i].uid);
 		put_id(&gids, list[i].gid);

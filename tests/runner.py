@@ -51,6 +51,8 @@ def build(where=BUILD, setup=(), targets=()):
     steps = [['ninja', '-C', where, '-j', jobs, *targets]]
     if not os.path.exists(os.path.join(where, 'build.ninja')):
         steps.insert(0, ['meson', 'setup', *setup, where, SOURCE])
+    elif not os.path.exists(os.path.join(where, 'host-setup/fwd-host')):
+        steps.insert(0, ['meson', 'setup', '--reconfigure', where, SOURCE])  # what was missing then may be there now
     for step in steps:
         done = subprocess.run(step, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:

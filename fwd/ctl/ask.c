@@ -133,7 +133,8 @@ bool answer_told(const struct ctl *ctl, const struct answer *answer)
 		return true;
 	}
 	if (json_is_array(would)) {
-		show_would(ctl, would);
+		show_would(ctl, would, answer_changed(answer));
+		show_preflight(ctl, json_object_get(answer_result(answer), "preflight"), false);
 		return true;
 	}
 	return false;
@@ -164,10 +165,11 @@ json_t *ask_args(const struct ctl *ctl, const struct invocation *call, int *code
 		      { OPT_DRY_RUN, "dry_run" } };
 	json_t *args = json_object();
 	const char *comment = call->value[OPT_COMMENT];
+	bool off = call->command->options & OPT_BIT(OPT_ACCEPT); /* its --for is a trial's */
 	struct diag diag = { 0 };
 
 	*code = EXIT_USAGE;
-	if (!set_time(ctl, args, "for", call->value[OPT_FOR], 1, FOR_MAX) ||
+	if (!set_time(ctl, args, "for", call->value[OPT_FOR], off ? POLICY_TIMEOUT_MIN : 1, off ? DISABLE_FOR_MAX : FOR_MAX) ||
 	    !set_time(ctl, args, "timeout", call->value[OPT_TIMEOUT], POLICY_TIMEOUT_MIN, POLICY_TIMEOUT_MAX))
 		goto fail;
 	if (comment) {
@@ -180,6 +182,9 @@ json_t *ask_args(const struct ctl *ctl, const struct invocation *call, int *code
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (call->value[flags[i].opt])
 			json_object_set_new(args, flags[i].key, json_true());
+	/* what can go on trial: a person sees what it cuts, a script would not */
+	if (call->command->options & OPT_BIT(OPT_TIMEOUT) && isatty(STDIN_FILENO))
+		json_object_set_new(args, "interactive", json_true());
 	return args;
 fail:
 	json_decref(args);

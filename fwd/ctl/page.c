@@ -66,6 +66,8 @@ static const char *next_step(const json_t *status)
 
 	json_array_foreach(json_object_get(status, "lists"), i, list)
 		networks += json_number(list, "v4") + json_number(list, "v6");
+	if (posture_is_disabled(status))
+		return "fwctl rollback brings the firewall back now, fwctl confirm leaves it off for good.";
 	if (strcmp(state, "trial") == 0)
 		return "fwctl confirm keeps what is on trial, fwctl rollback ends it now.";
 	if (strcmp(state, "off") == 0 && networks == 0)
@@ -101,7 +103,7 @@ int run_page(const struct ctl *ctl, const struct invocation *call)
 	if (!answer_told(ctl, &answer)) {
 		status = answer_result(&answer);
 		closed = show_sentence(ctl, status) == POSTURE_CLOSED;
-		off = strcmp(json_text(status, "state"), "off") == 0;
+		off = strcmp(json_text(status, "state"), "off") == 0 || posture_is_disabled(status);
 		/* "let in" only where the daemon's verdict makes it a difference */
 		code = show_let_in(ctl, client, off ? "On the whitelist, for when the firewall is on" :
 				   closed ? "Let in, to every port" : "On the whitelist");

@@ -126,6 +126,12 @@ static void not_closed(enum posture v4, enum posture v6, const char *state, char
 		append(ret, size, "cannot tell who gets in%s.", though);
 }
 
+bool posture_is_disabled(const json_t *status)
+{
+	return strcmp(json_text(status, "state"), "trial") == 0 &&
+	       strcmp(json_text(json_object_get(status, "trial"), "what"), "disable") == 0;
+}
+
 enum posture posture_sentence(const json_t *status, char *ret, size_t size)
 {
 	enum posture v4 = of_family(status, "v4"), v6 = of_family(status, "v6");
@@ -134,7 +140,12 @@ enum posture posture_sentence(const json_t *status, char *ret, size_t size)
 	char left[TIME_TEXT_MAX];
 
 	ret[0] = '\0';
-	if (strcmp(state, "trial") == 0) {
+	if (posture_is_disabled(status)) {
+		duration_format((uint64_t)json_number(json_object_get(status, "trial"), "left"), left);
+		append(ret, size, "off for %s, then back by itself: ", left);
+		off = true;
+		state = ""; /* that it is off is said */
+	} else if (strcmp(state, "trial") == 0) {
 		duration_format((uint64_t)json_number(json_object_get(status, "trial"), "left"), left);
 		append(ret, size, "on trial, %s left: ", left);
 	} else if (strcmp(state, "degraded") == 0) {
@@ -145,7 +156,7 @@ enum posture posture_sentence(const json_t *status, char *ret, size_t size)
 	if (v4 != POSTURE_CLOSED || v6 != POSTURE_CLOSED)
 		not_closed(v4, v6, state, ret, size);
 	else if (off)
-		append(ret, size, "strangers are refused, but not by fwd: it is off.");
+		append(ret, size, "strangers are refused, but not by fwd%s", *state ? ": it is off." : ".");
 	else
 		closed(status, ret, size);
 	ret[0] = (char)toupper((unsigned char)ret[0]);

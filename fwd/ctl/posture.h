@@ -4,6 +4,7 @@
  * The one sentence about a host, from what `status` says and nothing else. It never says "closed" unless the daemon's
  * verdict about a stranger is "drop" in both families.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <jansson.h>
@@ -15,6 +16,9 @@ enum posture {
 };
 
 enum posture posture_sentence(const json_t *status, char *ret, size_t size);
+
+/* Whether the firewall is off for a while (disable --for). */
+bool posture_is_disabled(const json_t *status);
 
 /* "1 network", "3 networks". */
 void count_format(json_int_t n, const char *one, const char *many, char *ret, size_t size);

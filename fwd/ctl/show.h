@@ -3,6 +3,7 @@
 /*
  * Answers as a person reads them, on stdout. All text of the daemon is escaped on its way.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,10 @@ void show_status(const struct ctl *ctl, const struct answer *answer);
 enum posture show_sentence(const struct ctl *ctl, const json_t *status);
 void show_attention(const struct ctl *ctl, const json_t *status); /* with its heading; nothing if there is nothing */
 
-void show_would(const struct ctl *ctl, const json_t *would);
+/* @changed: something would change, if not in lines. */
+void show_would(const struct ctl *ctl, const json_t *would, bool changed);
+/* What a change cuts; nothing where nobody looked. @done: it is in force. */
+void show_preflight(const struct ctl *ctl, const json_t *preflight, bool done);
 void show_allow(const struct ctl *ctl, const struct answer *answer);
 void show_remove(const struct ctl *ctl, const struct answer *answer);
 void show_trial(const struct ctl *ctl, const struct answer *answer);

@@ -8,13 +8,13 @@
 #include "fwd/ctl/show.h"
 #include "fwd/ctl/text.h"
 
-void show_would(const struct ctl *ctl, const json_t *would)
+void show_would(const struct ctl *ctl, const json_t *would, bool changed)
 {
 	size_t i;
 	json_t *item;
 
 	if (!json_array_size(would)) {
-		puts("Nothing would change.");
+		puts(changed ? "Nothing was changed. Without --dry-run it would be done." : "Nothing would change.");
 		return;
 	}
 	puts("Nothing was changed. This would be:");
@@ -73,9 +73,21 @@ void show_allow(const struct ctl *ctl, const struct answer *answer)
 	}
 }
 
+/* It is the other way round: confirmed it stays open. */
+static void show_disabled(const struct ctl *ctl, const char *left)
+{
+	char words[256];
+
+	printf("%sThe firewall is off%s.\n", paint(ctl, PAINT_BAD), paint_end(ctl));
+	snprintf(words, sizeof(words), "In %s it is back by itself: the kernel sees to that, even if fwd dies.", left);
+	text_fill(ctl, stdout, "", "", words);
+	puts("\n    fwctl rollback      back now\n    fwctl extend TIME   back later\n    fwctl confirm       off for good");
+}
+
 void show_trial(const struct ctl *ctl, const struct answer *answer)
 {
 	const json_t *trial = json_object_get(answer_result(answer), "trial");
+	const char *what = json_text(trial, "what");
 	char left[TIME_TEXT_MAX], words[256];
 
 	if (!json_is_object(trial)) {
@@ -84,12 +96,17 @@ void show_trial(const struct ctl *ctl, const struct answer *answer)
 		return;
 	}
 	duration_format((uint64_t)json_number(trial, "left"), left);
+	if (strcmp(what, "disable") == 0) {
+		show_disabled(ctl, left);
+		return;
+	}
+	show_preflight(ctl, json_object_get(answer_result(answer), "preflight"), true);
 	printf("%sOn trial%s: %s.\n", paint(ctl, PAINT_WARN), paint_end(ctl),
-	       strcmp(json_text(trial, "what"), "enable") == 0 ? "the firewall, as fwd.conf wants it" :
-	       strcmp(json_text(trial, "what"), "disable") == 0 ? "no firewall" :
-	       strcmp(json_text(trial, "what"), "remove") == 0 ? "the removal, for it cuts a login" : "the changed fwd.conf");
+	       strcmp(what, "enable") == 0 ? "the firewall, as fwd.conf wants it" :
+	       strcmp(what, "remove") == 0 ? "the removal, for it cuts a login" : "the changed fwd.conf");
 	snprintf(words, sizeof(words), "Without a confirm within %s %s: the kernel sees to that, even if fwd dies.",
 		 left,
+		 strcmp(what, "remove") == 0 ? "all of it is allowed again" :
 		 strcmp(json_text(trial, "back_to"), "off") == 0 ? "everything is as before, without the firewall" :
 		 "the rules that were confirmed are back");
 	text_fill(ctl, stdout, "", "", words);
@@ -112,7 +129,8 @@ void show_remove(const struct ctl *ctl, const struct answer *answer)
 			 "was not there" : trial ? "removed, on trial" : "removed",
 			 *still ? ", but still " : "", still);
 		entry_line(ctl, item, width, words, json_text(item, "note"));
-	}	if (trial) {
+	}
+	if (trial) {
 		putchar('\n');
 		show_trial(ctl, answer);
 	}
@@ -122,33 +140,35 @@ void show_wait(const struct ctl *ctl, const struct answer *answer)
 {
 	const char *text = json_text(answer_result(answer), "text");
 
-	(void)ctl;
 	if (!*text)
 		puts("Nothing is on trial.");
 	else if (answer->exit == EXIT_DONE)
-		puts("Confirmed: it stays.");
+		puts("Confirmed: what was on trial stays.");
 	else
 		text_fill(ctl, stdout, "", "", text);
 }
 
 void show_confirm(const struct ctl *ctl, const struct answer *answer)
 {
-	json_int_t generation = json_number(answer_result(answer), "generation");
-	const char *by = json_text(answer_result(answer), "by");
+	const json_t *result = answer_result(answer);
+	const char *by = json_text(result, "by"), *to = json_text(result, "to");
 
-	if (!answer_changed(answer))
+	if (!answer_changed(answer)) {
 		puts("Nothing to confirm: this was confirmed already.");
-	else if (generation)
-		printf("%sConfirmed%s: generation %lld stays, and is what boots from now on.\n",
-		       paint(ctl, PAINT_GOOD), paint_end(ctl),
-		       (long long)generation);
-	else
-		puts("Confirmed: it stays, and is what boots from now on.");
-	if (answer_changed(answer) && *by) {
-		fputs("You get in by ", stdout);
-		text_print(stdout, by);
-		fputs("\n", stdout);
+		return;
 	}
+	if (strcmp(to, "off") == 0) {
+		printf("%sConfirmed%s: the firewall is off and stays off, after a boot too.\n",
+		       paint(ctl, PAINT_WARN), paint_end(ctl));
+		return;
+	}
+	printf("%sConfirmed%s: generation %lld stays, and is what boots from now on.\n",
+	       paint(ctl, PAINT_GOOD), paint_end(ctl), (long long)json_number(result, "generation"));
+	if (*by == '-')
+		text_fill(ctl, stdout, "New logins from your address get in by: ", "    ", by);
+	else
+		text_fill(ctl, stdout, "", "", *by ? "You sit at a console: whether you get in over the network was not tried. "
+			  "Log in from there." : "Whether you get in over the network was not tried. Log in from there.");
 }
 
 void show_rollback(const struct ctl *ctl, const struct answer *answer)
@@ -174,23 +194,13 @@ static void policy_line(const char *family, const json_t *policies)
 	putchar('\n');
 }
 
-/* disable --for: it comes back by itself. */
-static void show_disabled_for(const json_t *result)
-{
-	char left[TIME_TEXT_MAX];
-
-	duration_format((uint64_t)json_number(json_object_get(result, "trial"), "left"), left);
-	printf("The firewall is off for %s, then it is back by itself: the kernel sees to that, even if fwd dies.\n\n"
-	       "    fwctl rollback   back now\n    fwctl confirm    off for good\n", left);
-}
-
 void show_disable(const struct ctl *ctl, const struct answer *answer)
 {
 	const json_t *policies = json_object_get(answer_result(answer), "policies");
 	const json_t *v4 = json_object_get(policies, "v4"), *v6 = json_object_get(policies, "v6");
 
 	if (json_is_object(json_object_get(answer_result(answer), "trial"))) {
-		show_disabled_for(answer_result(answer));
+		show_trial(ctl, answer);
 		return;
 	}
 	puts(answer_changed(answer) ? "The firewall is off. What is left are the policies:" :

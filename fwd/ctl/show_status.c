@@ -43,7 +43,7 @@ static void show_state(const struct ctl *ctl, const json_t *status)
 
 	if (json_is_object(trial)) {
 		duration_format((uint64_t)json_number(trial, "left"), left);
-		line(ctl, "state", "%s: %s left, then back to %s", state, left,
+		line(ctl, "state", "%s: %s left, then back to %s", posture_is_disabled(status) ? "off" : state, left,
 		     strcmp(json_text(trial, "back_to"), "off") == 0 ? "no firewall" : "what was confirmed");
 	} else {
 		line(ctl, "state", "%s", *state ? state : "not known");
@@ -88,6 +88,8 @@ static void show_wish(const struct ctl *ctl, const json_t *status)
 
 	if (strcmp(json_text(status, "state"), "off") == 0 && *wish && strcmp(wish, "unreadable") != 0)
 		line(ctl, "fwd.conf", "goes in force by fwctl enable");
+	else if (strcmp(wish, "same") == 0 && posture_is_disabled(status))
+		line(ctl, "fwd.conf", "in force again when the firewall is back");
 	else if (strcmp(wish, "same") == 0)
 		line(ctl, "fwd.conf", "in force");
 	else if (*wish)

@@ -12,6 +12,7 @@
 struct ctl;
 
 #define FOR_MAX (24u * 86400) /* seconds of `allow --for`; ipset itself ends at 24.8 days */
+#define DISABLE_FOR_MAX 86400u /* seconds of `disable --for` */
 #define TIME_TEXT_MAX 48
 
 /*

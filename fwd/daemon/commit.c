@@ -72,7 +72,7 @@ int commit_final(struct firewall *firewall, const struct confirmed *next, struct
 }
 
 /* Once they are back in the kernel the recorded policies are history: nobody may put them back a second time. */
-static void forget_policies(struct firewall *firewall)
+void commit_forget_policies(struct firewall *firewall)
 {
 	struct store_commit commit;
 	struct diag diag = { 0 };
@@ -88,7 +88,7 @@ int commit_off(struct firewall *firewall, const struct confirmed *next, struct d
 	int r = commit_final(firewall, next, diag);
 
 	if (r == 0 && !firewall->trial.on)
-		forget_policies(firewall);
+		commit_forget_policies(firewall);
 	return r;
 }
 

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 
 #include "fwd/daemon/entries_internal.h"
+#include "fwd/daemon/gate.h"
 #include "fwd/daemon/log.h"
 #include "fwd/daemon/removal.h"
 #include "fwd/daemon/upkeep.h"
@@ -31,7 +32,7 @@ const struct list *entries_find_list(const struct policy *policy, const char *na
 int entries_journal_create(struct firewall *firewall, const struct policy *policy)
 {
 	char set[32];
-	int r = 0;
+	int r = firewall->gate_journaled ? 0 : gate_journal(firewall->journal);
 
 	for (size_t i = 0; i < policy->n_lists && r == 0; i++) {
 		for (int f = 0; f < FAMILIES && r == 0; f++) {
@@ -50,6 +51,8 @@ int entries_journal_sync(struct firewall *firewall, const struct policy *policy,
 
 	for (size_t i = 0; i < policy->n_lists && r == 0; i++)
 		memset(firewall->journaled[i], true, sizeof(firewall->journaled[i]));
+	if (r == 0)
+		firewall->gate_journaled = true;
 	return r;
 }
 

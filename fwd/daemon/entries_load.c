@@ -11,6 +11,7 @@
 
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/log.h"
+#include "rules/compile.h"
 
 /* 0: it is there and ours, -ENOENT: it is not there. */
 static int check_set(struct firewall *firewall, const char *set, int family, struct diag *diag)
@@ -215,6 +216,15 @@ static int load_set(struct firewall *firewall, const struct list *list, size_t i
 	return r;
 }
 
+static bool has_gate(struct firewall *firewall)
+{
+	struct journal_state state = { 0 };
+	bool created = journal_state(firewall->journal, SET_GATE, now_epoch(), &state, NULL) == 0 && state.created;
+
+	journal_state_free(&state);
+	return created;
+}
+
 int entries_load(struct firewall *firewall, struct diag *diag)
 {
 	const struct policy *policy = &firewall->confirmed.policy;
@@ -222,6 +232,7 @@ int entries_load(struct firewall *firewall, struct diag *diag)
 
 	if (!firewall->journal)
 		return entries_ensure(firewall, policy, diag); /* rules must find their sets, even empty ones */
+	firewall->gate_journaled = has_gate(firewall);
 	for (size_t i = 0; i < policy->n_lists; i++) {
 		for (int f = 0; f < FAMILIES; f++) {
 			int r = load_set(firewall, &policy->lists[i], i, f, diag);

@@ -42,6 +42,7 @@ struct change {
 	int exit;
 	bool changed;
 	char text[512], hint[512]; /* exit 1: what is wrong and what to do */
+	struct json_t *preflight;  /* what a trial would cut, or NULL; to be let go by who asked */
 };
 /* Fills in the answer of a refused change; returns -EPERM for convenience. */
 int change_refuse(struct change *change, const char *hint, const char *format, ...) __attribute__((format(printf, 3, 4)));

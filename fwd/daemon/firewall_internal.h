@@ -41,6 +41,7 @@ struct firewall {
 	bool guessed;            /* @confirmed is not what the file says, which could not be read: it stays as it is */
 	struct trial trial;
 	bool journaled[POLICY_LISTS_MAX][FAMILIES]; /* the journal has the create line, by index in the confirmed lists */
+	bool gate_journaled;     /* so has it those of the gate, empty: rules that somebody saves in mid-trial name them */
 	char degraded[512];      /* empty: all is well; else what is not, for status */
 	firewall_ended *ended;   /* who waits for the end of a trial; may be NULL */
 	void *ended_user;
@@ -106,6 +107,7 @@ const char *trial_name(const struct trial *trial);
 int commit_final(struct firewall *firewall, const struct confirmed *next, struct diag *diag);
 /* The same, switched off: once the recorded policies are back in the kernel they are forgotten. */
 int commit_off(struct firewall *firewall, const struct confirmed *next, struct diag *diag);
+void commit_forget_policies(struct firewall *firewall); /* which commit_off() leaves to be done where a trial is running */
 /* Answers @change with what that would change. */
 int commit_dry_run(struct firewall *firewall, const struct confirmed *next, struct change *change);
 

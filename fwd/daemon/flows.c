@@ -13,6 +13,7 @@
 
 #define FLOWS_MAX 262144 /* of one host; beyond that the rest makes its own entries */
 #define LISTENERS_MAX 8192
+#define CUT_MS 500       /* of the loop's time: the rules refuse those packets anyway */
 
 struct listeners {
 	struct socket_info *list;
@@ -165,12 +166,38 @@ void flows_free(struct flows *flows)
 	free(flows);
 }
 
+struct inbound {
+	struct listeners listeners;
+	int (*each)(const struct socket_info *info, void *user);
+	void *user;
+};
+
+static int on_inbound(const struct socket_info *info, void *user)
+{
+	const struct inbound *inbound = user;
+
+	if (info->proto != IPPROTO_TCP || is_local_talk(info) || !has_listener(&inbound->listeners, info))
+		return 0;
+	return inbound->each(info, inbound->user);
+}
+
+int flows_inbound(int (*each)(const struct socket_info *info, void *user), void *user)
+{
+	struct inbound inbound = { .each = each, .user = user };
+	int r = sockets_listening(on_listener, &inbound.listeners);
+
+	if (r == 0)
+		r = sockets_connected(on_inbound, &inbound);
+	free(inbound.listeners.list);
+	return r;
+}
+
 struct cutting {
 	struct firewall *firewall;
 	struct ruleset *actual;
-	struct listeners listeners;
 	struct socket_info *victims;
 	size_t n;
+	uint64_t until; /* CLOCK_MONOTONIC, ms */
 };
 
 static int on_candidate(const struct socket_info *info, void *user)
@@ -181,8 +208,8 @@ static int on_candidate(const struct socket_info *info, void *user)
 	struct verdict_way way;
 	struct packet packet;
 
-	if (info->proto != IPPROTO_TCP || is_local_talk(info) || !has_listener(&cutting->listeners, info) || cutting->n == FLOWS_MAX)
-		return 0;
+	if (cutting->n == FLOWS_MAX || now_ms() > cutting->until)
+		return 1;
 	inspect_packet(&info->peer, IPPROTO_TCP, info->local_port, &packet);
 	packet.dst = info->local;
 	packet.sport = info->peer_port;
@@ -199,18 +226,15 @@ static int on_candidate(const struct socket_info *info, void *user)
 
 int flows_cut(struct firewall *firewall)
 {
-	struct cutting cutting = { .firewall = firewall };
+	struct cutting cutting = { .firewall = firewall, .until = now_ms() + CUT_MS };
 	int r = kernel_read(firewall->kernel, &cutting.actual), cut = 0;
 
 	if (r < 0)
 		return r;
-	r = sockets_listening(on_listener, &cutting.listeners);
-	if (r == 0)
-		r = sockets_connected(on_candidate, &cutting);
+	r = flows_inbound(on_candidate, &cutting);
 	for (size_t i = 0; i < cutting.n; i++)
 		cut += sockets_destroy(&cutting.victims[i]) == 0;
 	free(cutting.victims);
-	free(cutting.listeners.list);
 	ruleset_free(cutting.actual);
 	return r < 0 ? r : cut;
 }

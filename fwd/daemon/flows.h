@@ -8,6 +8,7 @@
 
 struct firewall;
 struct flows;
+struct socket_info;
 
 /*
  * Tracking begins with the first rule that asks for it, and takes every flow for begun by whoever sends next: an inbound
@@ -21,6 +22,10 @@ int flows_prime(struct flows **ret);
 int flows_check(struct flows *flows);
 void flows_free(struct flows *flows); /* NULL is allowed */
 
+/* Live TCP connections that others began to this host. A non-zero answer of @each ends it and is returned. 0 or -errno. */
+int flows_inbound(int (*each)(const struct socket_info *info, void *user), void *user);
+
 /* Destroys the TCP sockets of inbound connections that a new one could not make any more, as the kernel's rules stand. The
- * rules already refuse their packets; this is for those that somebody's `conntrack -D` would let slip. Returns how many. */
+ * rules already refuse their packets; this is for those that somebody's `conntrack -D` would let slip, as many as half a second
+ * allows. Returns how many. */
 int flows_cut(struct firewall *firewall);

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 
 #include "fwd/daemon/gate.h"
+#include "fwd/daemon/journal.h"
 #include "fwd/daemon/sets.h"
 #include "fwd/daemon/store.h"
 #include "rules/compile.h"
@@ -62,4 +63,16 @@ int gate_close(struct sets *sets)
 	int r = sets_flush(sets, SET_GATE);
 
 	return r == -ENOENT ? 0 : r;
+}
+
+/* `iptables-restore` refuses a whole file when a set that it names is missing, and the host boots open. */
+int gate_journal(struct journal *journal)
+{
+	static const char *const cuts[FAMILIES] = { SET_CUT, SET_CUT6 };
+	/* word for word what `ipset save` prints of what sets_create_gate() makes: another header would abort a restore */
+	int r = journal_line(journal, "create " SET_GATE " list:set size 8 timeout 60 comment");
+
+	for (int f = 0; f < FAMILIES && r == 0; f++)
+		r = journal_create(journal, cuts[f], f == V4 ? AF_INET : AF_INET6);
+	return r;
 }

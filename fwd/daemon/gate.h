@@ -8,8 +8,11 @@
 
 #include "rules/diag.h"
 
+struct journal;
 struct sets;
 
+/* Lines that make its sets, and the cut's, empty ones, where the list file is loaded. Gathered, not synced. 0 or -errno. */
+int gate_journal(struct journal *journal);
 /* Its sets: made where they are missing. The gate is empty afterwards. */
 int gate_ensure(struct sets *sets, struct diag *diag);
 /* Opens it for @timeout seconds from now, or from now on instead of what was left. */

@@ -57,7 +57,7 @@ void inspect_packet(const struct addr *source, uint8_t proto, uint16_t port, str
 	*ret = packet;
 }
 
-static struct addr stranger(int family)
+struct addr inspect_nobody(int family)
 {
 	struct addr addr = { 0 };
 
@@ -67,7 +67,7 @@ static struct addr stranger(int family)
 
 void inspect_outside(int family, char ret[static IFNAMSIZ])
 {
-	struct addr source = stranger(family);
+	struct addr source = inspect_nobody(family);
 	struct packet packet;
 
 	inspect_packet(&source, IPPROTO_TCP, odd_ports[0], &packet);
@@ -86,7 +86,7 @@ enum verdict inspect_stranger(struct firewall *firewall, const struct ruleset *r
 {
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 	struct question question = { firewall, gate, listed };
-	struct addr source = stranger(family);
+	struct addr source = inspect_nobody(family);
 	enum verdict bad = listed ? VERDICT_DROP : VERDICT_ACCEPT, worst = VERDICT_UNKNOWN;
 	struct verdict_way way;
 

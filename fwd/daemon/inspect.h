@@ -22,6 +22,8 @@ struct question {
 int inspect_lookup(const char *set, unsigned dim, unsigned src, const struct packet *packet, void *user);
 /* A new connection (or an echo request) from @source to this host, coming in where this host would answer to. */
 void inspect_packet(const struct addr *source, uint8_t proto, uint16_t port, struct packet *ret);
+/* A source that no rule knows: an address that belongs to nobody. @family: V4, V6. */
+struct addr inspect_nobody(int family);
 /* The interface that strangers of a family (V4, V6) come in by; empty where there is no way to them. */
 void inspect_outside(int family, char ret[static IFNAMSIZ]);
 /* The worst answer that a source known to no rule gets at ports that no rule means: accept, before "cannot tell", before

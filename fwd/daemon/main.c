@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+#include <jansson.h>
 
 #include "fwd/daemon/firewall.h"
 #include "fwd/daemon/log.h"
@@ -146,6 +147,7 @@ static void on_reload(evutil_socket_t fd, short what, void *arg)
 		log_say(LOG_WARNING, "reload: on trial; it rolls back by itself unless you run: fwctl confirm");
 	else if (!change.changed)
 		log_say(LOG_INFO, "reload: nothing is different");
+	json_decref(change.preflight);
 }
 
 static int run(const struct options *options)

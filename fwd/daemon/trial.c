@@ -350,6 +350,8 @@ int firewall_confirm(struct firewall *firewall, struct change *change)
 	if (r >= 0)
 		r = gate_close(firewall->sets);
 	removal_end(firewall);
+	if (r >= 0 && !next.on)
+		commit_forget_policies(firewall);
 	if (r < 0)
 		firewall_degrade(firewall, "after a confirm: %s", diag.text[0] ? diag.text : strerror(-r));
 	if (next.on)

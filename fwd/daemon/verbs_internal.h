@@ -13,6 +13,7 @@ struct call {
 	struct change change;
 	json_t *result;
 	json_t *would;
+	json_t *cleared; /* networks that were asked for with host bits: {what was taken: what was said} */
 	int fd;
 	char who[256];
 };
@@ -26,7 +27,7 @@ int call_usage(struct call *call, const char *format, ...) __attribute__((format
 int take_string(struct call *call, const char *name, bool must, char *ret, size_t size);
 int take_number(struct call *call, const char *name, json_int_t min, json_int_t max, json_int_t *ret);
 int take_flag(struct call *call, const char *name, bool *ret);
-/* "timeout" and "force", and nothing more. */
+/* "timeout", "force" and "interactive", and nothing more. */
 int take_trial(struct call *call);
 /* "networks", which must be there. 0; the caller frees *ret. */
 int take_networks(struct call *call, struct cidr **ret, size_t *n);

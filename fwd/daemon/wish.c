@@ -12,6 +12,7 @@
 #include "fwd/daemon/file.h"
 #include "fwd/daemon/firewall_internal.h"
 #include "fwd/daemon/log.h"
+#include "fwd/daemon/preflight.h"
 #include "fwd/daemon/sshports.h"
 #include "rules/conf.h"
 
@@ -102,7 +103,8 @@ int firewall_enable(struct firewall *firewall, struct change *change)
 		return -EINVAL;
 	if (record_policies(firewall, &candidate) < 0)
 		return change_refuse(change, NULL, "cannot read the rules in the kernel");
-	if (look_ahead(firewall, &candidate.policy, change) < 0)
+	if (look_ahead(firewall, &candidate.policy, change) < 0 ||
+	    preflight_change(firewall, &candidate.policy, change) < 0)
 		return -EPERM;
 	return trial_begin(firewall, TRIAL_ENABLE, &candidate, change);
 }
@@ -112,6 +114,7 @@ int firewall_reload(struct firewall *firewall, struct change *change)
 	struct confirmed candidate;
 	struct diag diag = { 0 };
 	char why[256];
+	bool narrows;
 	int r;
 
 	if (!firewall->kernel)
@@ -127,7 +130,10 @@ int firewall_reload(struct firewall *firewall, struct change *change)
 		return 0;
 	if (look_ahead(firewall, &candidate.policy, change) < 0)
 		return -EPERM;
-	if (policy_narrows(&firewall->confirmed.policy, &candidate.policy, why, sizeof(why)))
+	narrows = policy_narrows(&firewall->confirmed.policy, &candidate.policy, why, sizeof(why));
+	if ((narrows || change->dry_run) && preflight_change(firewall, &candidate.policy, change) < 0)
+		return -EPERM;
+	if (narrows)
 		return trial_begin(firewall, TRIAL_RELOAD, &candidate, change);
 	if (change->dry_run)
 		return commit_dry_run(firewall, &candidate, change);

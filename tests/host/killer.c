@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into fwd-host: ends it by SIGKILL at the KILL_AT-th call that changes the disk, before that call, as a power cut would.
- * Without KILL_AT the calls are counted into the file KILL_COUNT.
+ * Preloaded into fwd-host: ends it by SIGKILL at the KILL_AT-th call that changes the disk, before that call, as a
+ * power cut would. Without KILL_AT the calls are counted into the file KILL_COUNT.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -24,7 +24,7 @@ def make_ca(directory, name):
     run('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=' + name,
         '-keyout', name + '.key', '-out', name + '.pem', '-addext', 'basicConstraints=critical,CA:TRUE')
     with open(os.path.join(directory, 'ext'), 'w') as f:
-        f.write('subjectAltName=IP:127.0.0.1,DNS:localhost,IP:192.0.2.1\nbasicConstraints=CA:FALSE\n')
+        f.write('subjectAltName=IP:127.0.0.1,DNS:localhost,IP:192.0.2.10\nbasicConstraints=CA:FALSE\n')
     run('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost',
         '-keyout', 'server.key', '-out', 'server.csr')
     run('x509', '-req', '-in', 'server.csr', '-CA', name + '.pem', '-CAkey', name + '.key', '-CAcreateserial', '-days', '2',

@@ -14,8 +14,8 @@ from daemon import built
 from ground import need_root, program
 
 TOOLS = ('dpkg-query apt-get systemctl getcap setcap useradd userdel usermod loginctl containerd-rootless-setuptool.sh '
-         'apparmor_parser fwctl').split()
-STEPS = 'packages rootful cni nerdctl ports user subids delegation apparmor linger service firewall'.split()
+         'apparmor_parser fwctl ufw').split()
+STEPS = 'packages rootful cni nerdctl ports user subids delegation apparmor linger service firewall ufw'.split()
 PLUGINS = 'bridge firewall host-local loopback portmap tuning'.split()
 GOLDEN = os.path.join(SOURCE, 'tests', 'golden', 'host')
 
@@ -135,10 +135,14 @@ def test_plan():
     with Host() as host:
         before = host.tree()
         golden('plan.ok', host.run('plan').stdout)
-        assert host.states('plan') == dict.fromkeys(STEPS, 'todo') | {'rootful': 'right', 'apparmor': 'right'}
+        assert host.states('plan') == dict.fromkeys(STEPS, 'todo') | {'rootful': 'right', 'apparmor': 'right', 'ufw': 'right'}
         assert set(host.states('check', check=6)) == set(STEPS)
         assert host.tree() == before, 'plan changed something'
-        done = subprocess.run(host.argv('plan'), preexec_fn=lambda: os.setuid(1000), capture_output=True, text=True)
+        with tempfile.TemporaryDirectory() as elsewhere:  # the checkout may lie where only root gets
+            os.chmod(elsewhere, 0o755)
+            program, *words = host.argv('plan')
+            program = shutil.copy(program, elsewhere)
+            done = subprocess.run([program, *words], preexec_fn=lambda: os.setuid(1000), capture_output=True, text=True)
         assert done.returncode == 1 and 'needs root' in done.stderr, done
 
 
@@ -159,7 +163,7 @@ def test_apply_and_undo():
         answer = host.json('apply')
         assert answer['changed'] is False and not any(s['changed'] for s in answer['result']['steps']), answer
         assert host.tree() == once
-        only_looks = ('dpkg-query ', 'systemctl is-', 'systemctl --user is-', 'getcap ', 'fwctl --json status')
+        only_looks = ('dpkg-query ', 'systemctl is-', 'systemctl --user is-', 'getcap ', 'fwctl --json status', 'ufw status')
         assert all(c.startswith(only_looks) for c in host.calls())
         kept = host.states('undo')
         assert kept.pop('user') == 'kept' and set(kept.values()) == {'undone'}, kept
@@ -395,6 +399,24 @@ def test_apparmor():
         assert os.listdir(host.root + '/etc/apparmor.d') == []
 
 
+def test_ufw():
+    """It goes only when fwd is confirmed, and comes back before fwd goes."""
+    with Host() as host:
+        host.write('fake/ufw', 'active\n')
+        before = host.tree()
+        host.run('apply', check=4)
+        assert host.read('fake/ufw') == 'active\n' and 'until fwd is confirmed' in host.run('plan').stdout
+        host.run('apply', check=4)  # still on trial
+        assert host.read('fake/ufw') == 'active\n'
+        host.confirm()
+        assert host.states('apply')['ufw'] == 'done' and host.read('fake/ufw') == 'inactive\n'
+        host.calls()
+        host.run('undo', '--remove-data')
+        calls = host.calls()
+        assert calls.index('ufw --force enable') < calls.index('fwctl disable'), calls
+        assert host.tree() == before
+
+
 def test_refused():
     with Host() as host:
         for args, code in ((['--only', 'nonsense'], 2), (['--only', 'user', '--skip', 'cni'], 2), (['--user', 'root'], 1), (['--user', 'a b'], 1),
@@ -407,6 +429,43 @@ def test_refused():
         assert done.returncode == 1 and 'nobody is here to agree' in done.stderr, done
         host.write('var/lib/fwd-host/state.json', '{')
         assert 'state.json cannot be read: line 1' in host.run('apply', check=1).stderr
+
+
+def test_doctor():
+    with Host() as host:
+        for path in 'proc/sys/user', 'proc/sys/kernel', 'sys/fs/cgroup', 'dev/net':
+            os.makedirs(os.path.join(host.root, path))
+        host.write('sys/fs/cgroup/cgroup.controllers', ''), host.write('dev/net/tun', '')
+        host.write('proc/sys/user/max_user_namespaces', '1000\n')
+
+        def troubles(check=6):
+            findings = host.json('doctor', check=check)['result']['findings']
+            return {f['name']: f for f in findings if f['state'] == 'trouble'}
+        assert {'packages', 'service', 'the whitelist stops a stranger'} <= set(troubles())
+        host.run('apply', check=4)
+        host.confirm()
+        assert troubles(check=0) == {}
+        assert 'All is well.' in host.run('doctor').stdout
+        before = host.tree()
+        for spoil, name, part in (
+                (lambda: host.write('proc/sys/user/max_user_namespaces', '0\n'), 'user namespaces', 'max_user_namespaces'),
+                (lambda: host.write('proc/sys/kernel/unprivileged_userns_clone', '0\n'), 'user namespaces', 'unprivileged_userns_clone'),
+                (lambda: os.unlink(host.root + '/sys/fs/cgroup/cgroup.controllers'), 'cgroup v2', 'Boot with'),
+                (lambda: os.unlink(host.root + '/dev/net/tun'), 'tun device', 'modprobe'),
+                (lambda: host.write('fake/ufw.active', ''), 'other firewalls', 'disable --now ufw'),
+                (lambda: host.write('fake/firewalld.active', ''), 'other firewalls', 'disable --now firewalld'),
+                (lambda: host.write('fake/docker.active', ''), 'other engines', 'docker'),
+                (lambda: os.unlink(host.root + '/fake/cap'), 'ports', 'fwctl host apply'),
+                (lambda: host.write('fake/state', 'off\n'), 'the whitelist stops a stranger', 'fwctl enable')):
+            spoil()
+            found = troubles()
+            assert name in found and part in found[name]['hint'], (name, found)
+            for path in 'fake/ufw.active', 'fake/firewalld.active', 'fake/docker.active', 'proc/sys/kernel/unprivileged_userns_clone':
+                if os.path.exists(os.path.join(host.root, path)):
+                    os.unlink(os.path.join(host.root, path))
+            host.write('proc/sys/user/max_user_namespaces', '1000\n'), host.confirm()
+            host.write('sys/fs/cgroup/cgroup.controllers', ''), host.write('dev/net/tun', ''), host.write('fake/cap', 'cap_net_bind_service=ep\n')
+        assert troubles(check=0) == {} and host.tree() == before
 
 
 def test_shell():

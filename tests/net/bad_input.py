@@ -78,7 +78,7 @@ OPTIONS = [
     ('trial too short', ['enable', '--timeout', '9s'], r'shortest time'),
     ('trial too long', ['enable', '--timeout', '61m'], r'longest time'),
     ('no network', ['allow'], r'a word is missing'),
-    ('word too many', ['confirm', '--force', 'now'], r'one word too many'),
+    ('word too many', ['confirm', 'now'], r'one word too many'),
     ('no such protocol', ['why', '192.0.2.1', 'sctp/1'], r'tcp/PORT'),
     ('port zero', ['why', '192.0.2.1', 'tcp/0'], r'1 to 65535'),
     ('port too large', ['why', '192.0.2.1', 'tcp/65536'], r'1 to 65535'),

@@ -304,7 +304,8 @@ def test_wrong_peers():
             os.chmod(path, 0o755)
         os.chmod(fwd.socket, 0o666)
         with unchanged(bed, fwd):
-            for verb in ('ping', 'status', 'list', 'diff', 'enable', 'disable', 'confirm', '--force', 'rollback', 'reload'):
+            for verb in ('ping', 'status', 'list', 'diff', 'enable', 'disable', 'confirm', 'rollback', 'extend',
+                         'wait', 'reload'):
                 answer, = crowd(bed, fwd, verb, 1, NOBODY)
                 assert answer['exit'] == 1 and 'only root' in answer['error']['text'], (verb, answer)
             texts = [a['error']['text'] for a in crowd(bed, fwd, 'ping', 9, NOBODY)]
@@ -638,7 +639,7 @@ def test_disk_is_full():
         fwd.ctl('enable', '--timeout', '10m', check=4)
         fill()
         before = seen()
-        for args, place in ((['allow', *networks, '--comment', 'x' * 200], 'ipsets'), (['confirm'], r'rules\.v')):
+        for args, place in ((['allow', *networks, '--comment', 'x' * 200], 'ipsets'), (['confirm', '--force'], r'rules\.v')):
             code, answer, _ = fwd.ctl(*args, json=True)
             assert code == 1 and re.search('no space', answer['error']['text'], re.I), answer
             assert re.search(place, answer['error']['text']) and answer['error']['text'].count('nothing was changed') < 2, answer

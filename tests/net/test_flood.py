@@ -155,10 +155,10 @@ class Changes:
         self.reload('22 2200', 4)
         self.ask('rollback')
         self.reload('2200', 4)
-        self.ask('confirm', '--force')
+        self.ask('confirm', force=True)
         self.reload('22 2200', 0)
         self.reload('22', 4)
-        self.ask('confirm', '--force')
+        self.ask('confirm', force=True)
 
     def reloads_given_up(self):
         """Trials cost no disk: most of the 500 are theirs, so that a slow one does not make this slow."""

@@ -119,11 +119,11 @@ def test_every_command_leaves_them_alone():
             ('enable', [], 4, True),
             ('rollback', [], 0, False),
             ('enable', [], 4, True),
-            ('confirm', '--force', [], 0, True),
+            ('confirm', ['--force'], 0, True),
             ('remove', ['192.0.2.99'], 0, True),
             ('reload', '[firewall]\nssh-ports = 22 2222\n', 0, True),
             ('reload', '[firewall]\nssh = whitelist\n', 4, True),
-            ('confirm', '--force', [], 0, True),
+            ('confirm', ['--force'], 0, True),
         )
         for verb, args, code, closed in steps:
             if verb == 'reload':

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 import time
 
 from bed import Bed, Fwd
@@ -71,6 +72,13 @@ def test_networks_ranges_and_udp():
         fwd.ctl('remove', 'any', check=0)
         silent(bed, 'stranger')
         served(bed, 'friend')
+
+
+def test_host_bits_are_cleared_and_said():
+    with Bed() as bed, Fwd(bed) as fwd:
+        for verb in 'allow', 'remove':
+            entry, = fwd.ctl(verb, '192.0.2.7/24', json=True, check=0)[1]['result']['entries']
+            assert entry['net'] == '192.0.2.0/24' and 'you said 192.0.2.7/24' in entry['note'], entry
 
 
 def test_removal_cuts_what_is_open():
@@ -483,3 +491,83 @@ def test_dead_lines_are_swept():
         bed.root('host', ['ipset', 'restore', '-exist'], input=fwd.ipsets())
         entries = fwd.ctl('list', json=True)[1]['result']['entries']
         assert [(e['net'], e['comment']) for e in entries] == [(bed.addr('friend'), 'stays')], entries
+
+
+def test_disable_for_a_while():
+    with Bed() as bed, Fwd(bed) as fwd:
+        bed.serve('host', PORT)
+        bed.root('host', ['iptables', '-P', 'FORWARD', 'DROP'])
+        enabled(fwd)
+        answer = fwd.ctl('disable', '--for', '10s', json=True, check=4)[1]
+        assert answer['changed'] and answer['result']['trial']['what'] == 'disable', answer
+        served(bed, 'stranger')
+        fwd.kill()  # it comes back by itself, fwd dead or not
+        flow = bed.flow('stranger', bed.addr('host'), PORT)
+        deadline = time.monotonic() + 15
+        while flow.talks(timeout=1):
+            assert time.monotonic() < deadline, 'it is still off'
+        silent(bed, 'stranger')
+        fwd.start()
+        silent(bed, 'stranger')
+        assert fwd.ctl('status', json=True)[1]['result']['state'] == 'on'
+        fwd.ctl('disable', '--for', '60s', check=4)
+        served(bed, 'stranger')
+        fwd.restart()
+        served(bed, 'stranger')
+        assert fwd.ctl('status', json=True)[1]['result']['trial']['what'] == 'disable'
+        fwd.ctl('rollback', check=0)
+        silent(bed, 'stranger')
+        fwd.ctl('disable', '--for', '60s', check=4)
+        fwd.ctl('confirm', check=0)  # to open takes no proof
+        served(bed, 'stranger')
+        assert fwd.ctl('status', json=True)[1]['result']['state'] == 'off'
+        listing = bed.root('host', ['iptables-save']).stdout
+        assert 'FWD-' not in listing and ':FORWARD DROP' in listing and ':INPUT ACCEPT' in listing, listing
+        reboot(bed, fwd)
+        served(bed, 'stranger')
+
+
+def test_extend_and_wait():
+    with Bed() as bed, Fwd(bed) as fwd:
+        bed.serve('host', PORT)
+        assert fwd.ctl('wait', json=True, check=0)[1]['result'] == {}
+        assert fwd.ctl('extend', '60s')[0] == 1
+        fwd.ctl('enable', '--timeout', '10s', check=4)
+        left = fwd.ctl('extend', '40s', json=True, check=4)[1]['result']['trial']['left']
+        assert 45 <= left <= 50, left
+        results = []
+
+        def wait():
+            results.append(fwd.ctl('wait', json=True))
+        threads = [threading.Thread(target=wait) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        while sum(b'wait' in command for command in commands(bed)) < 3:
+            assert not results, results
+        fwd.ctl('rollback', check=0)
+        for thread in threads:
+            thread.join(10)
+        assert [r[0] for r in results] == [5, 5, 5], results
+        served(bed, 'stranger')
+        fwd.ctl('enable', '--timeout', '10s', check=4)
+        thread = threading.Thread(target=wait)
+        thread.start()
+        fwd.ctl('confirm', '--force', check=0)
+        thread.join(10)
+        assert results[-1][0] == 0, results[-1]
+        fwd.write_conf('[firewall]\nssh = whitelist\n')
+        fwd.ctl('reload', '--timeout', '10s', check=4)
+        code, answer, _ = fwd.ctl('wait', json=True)
+        assert code == 5 and 'nobody confirmed in time' in answer['result']['text'], answer
+
+
+def commands(bed):
+    """Command lines of what runs on this machine: to see that a program is there."""
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open('/proc/%s/cmdline' % pid, 'rb') as f:
+                text = f.read()
+        except OSError:
+            continue
+        if bed.dir.encode() in text:
+            yield text.split(b'\0')

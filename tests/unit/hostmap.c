@@ -96,7 +96,8 @@ static void refused(void **state)
 		{ "containerd:4294967296:1\n", "is no" }, { "containerd:4294967295:1\n", "beyond" },
 		{ "containerd:4294967000:4294967000\n", "beyond" },
 		{ "containerd:100000:10\ncontainerd:100009:10\n", "F:2: the range overlaps that of line 1" },
-		{ "1500:100000:10\ncontainerd:99999:2\n", "overlaps" }, { "containerd:100:10\n1500:90:100\n", "overlaps" },
+		{ "1500:100000:10\ncontainerd:99999:2\n", "overlaps" }, { "containerd:100:10\n1500:90:100\n",
+									  "overlaps" },
 		{ "containerd:1000:1000\n", "holds the user himself" }, { "containerd:1500:1\n", "himself" },
 	};
 
@@ -105,7 +106,8 @@ static void refused(void **state)
 		struct fault fault = { 0 };
 
 		map.n = 99;
-		if (idmap_parse(bad[i].text, "F", &user, user.uid, &map, &fault) == 0 || !strstr(fault.text, bad[i].says))
+		if (idmap_parse(bad[i].text, "F", &user, user.uid, &map, &fault) == 0 ||
+		    !strstr(fault.text, bad[i].says))
 			fail_msg("%s: \"%s\", not \"%s\"", bad[i].text, fault.text, bad[i].says);
 		assert_int_equal(map.n, 99);
 	}
@@ -134,7 +136,8 @@ static void accounts(void **state)
 				     "containerd:x:1500:1501:A, B:/home/c d:/usr/sbin/nologin\ncontainerd:x:1:1::/y:/z\n"
 				     "short:x:1:1::/y\nmany:x:1:1::/y:/z:/a:/b:/c\nletters:x:a:1::/y:/z\nrelative:x:1:1::y:/z\n"
 				     "last:x:4294967294:7::/l:";
-	static const char *const bad[] = { "short", "many", "letters", "relative", "nobody", "", "Root", "x:y", "-x", "1x",
+	static const char *const bad[] = { "short", "many", "letters", "relative", "nobody", "", "Root", "x:y", "-x",
+					   "1x",
 					   "root\n", "a23456789012345678901234567890123" };
 	struct account account = { .uid = 42 };
 	struct fault fault = { 0 };

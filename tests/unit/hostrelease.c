@@ -26,7 +26,8 @@ static void names(void **state)
 	assert_string_equal(package.file, "nerdctl-2.0.3-linux-arm64.tar.gz");
 	assert_string_equal(package.sums, "SHA256SUMS");
 	assert_int_equal(package_url(&package, NULL, package.file, url, &fault), 0);
-	assert_string_equal(url, "https://github.com/containerd/nerdctl/releases/download/v2.0.3/nerdctl-2.0.3-linux-arm64.tar.gz");
+	assert_string_equal(url,
+			    "https://github.com/containerd/nerdctl/releases/download/v2.0.3/nerdctl-2.0.3-linux-arm64.tar.gz");
 	assert_int_equal(package_of(RELEASE_CNI, NULL, "x86_64", &package, &fault), 0);
 	assert_string_equal(package.file, "cni-plugins-linux-amd64-v1.6.2.tgz");
 	assert_string_equal(package.sums, "cni-plugins-linux-amd64-v1.6.2.tgz.sha256");
@@ -64,7 +65,8 @@ static void hash(void **state)
 	fputs("abc", file);
 	fflush(file); /* the offset stands at the end: it is read from the beginning all the same */
 	assert_int_equal(sha256_of(fileno(file), ret), 0);
-	assert_string_equal(ret, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); /* FIPS 180-2, B.1 */
+	assert_string_equal(ret,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); /* FIPS 180-2, B.1 */
 	fclose(file);
 	assert_true(sha256_of(-1, ret) < 0);
 }
