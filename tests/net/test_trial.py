@@ -225,7 +225,8 @@ def saved_and_rebooted(row):
 
 def test_removals():
     run(removal('no fault', lambda row: None), removal('daemon killed', lambda row: row.fwd.kill()),
-        removal('daemon killed; is back', killed_and_back), removal('power off', lambda row: row.ground.reboot(row.ground.load)),
+        removal('daemon killed; is back', killed_and_back),
+        removal('power off', lambda row: row.ground.reboot(row.ground.load)),
         removal('power off, saved in mid-trial', saved_and_rebooted), disabled_for(False), disabled_for(True))
 
 
