@@ -26,7 +26,7 @@ def cached(script, *args):
 
 
 class Machine:
-    def __init__(self, bed, kind=None, installed=True):
+    def __init__(self, bed, kind='bookworm', installed=True):
         """@kind: an argument of tests/host/machine. @installed: fwd is, as built here."""
         for tool in 'systemd-nspawn', 'meson':
             if not shutil.which(tool):
@@ -40,7 +40,7 @@ class Machine:
         self.process = self.leader = None
         self.groups = []
         try:
-            subprocess.run(['cp', '-a', cached('machine', *[kind] if kind else []), self.root], check=True)
+            subprocess.run(['cp', '-a', cached('machine', kind), self.root], check=True)
             self.prepare()
             if installed:
                 self.install()
@@ -152,11 +152,23 @@ class Machine:
 
     # ---- inside
 
+    def _enter_scope(self):
+        """In the child: the cgroup of the machine's first process. Who is in none of the machine's is told by trixie's logind that
+        the "Protocol driver is not attached"."""
+        with open('/proc/%d/cgroup' % self.leader) as f:
+            lines = [line.strip().split(':', 2) for line in f]
+        for unused, kind, group in lines:
+            tops = {'': ('/sys/fs/cgroup/unified', '/sys/fs/cgroup'), 'name=systemd': ('/sys/fs/cgroup/systemd',)}.get(kind, ())
+            for path in [top + group for top in tops if group.endswith('/init.scope') and os.path.exists(top + group)][:1]:
+                with open(path + '/cgroup.procs', 'w') as f:
+                    f.write('0')
+
     def run(self, *argv, check=0, env=None, timeout=300):
         began = time.monotonic()
         full = {'PATH': PATH, 'HOME': '/root', 'LC_ALL': 'C.UTF-8', 'TERM': 'dumb', **(env or {})}
         done = subprocess.run(['nsenter', '-t', str(self.leader), '-a', '--', 'env', '-i', '-C', '/', *['%s=%s' % e for e in full.items()], *argv],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors='replace', timeout=timeout)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors='replace', timeout=timeout,
+                              preexec_fn=self._enter_scope)
         if argv[0] != 'systemctl':
             print('%6.1f s  %s: %d' % (time.monotonic() - began, ' '.join(argv), done.returncode), flush=True)
         if check is not None and done.returncode != check:

@@ -138,10 +138,9 @@ def doctor(machine):
     assert not found and done.returncode == 0, found
 
 
-@timeout(600)
-def test_article():
-    need_root(), program(), cached('machine'), cached('releases')
-    with Bed() as bed, Machine(bed) as machine:
+def article(release):
+    need_root(), program(), cached('machine', release), cached('releases')
+    with Bed() as bed, Machine(bed, release) as machine:
         machine.on()
         before = traces(machine)
         apply(machine, bed)
@@ -165,3 +164,13 @@ def test_article():
         after = traces(machine)
         for what, a, b in zip(('files', 'accounts', 'packages'), before, after):
             assert not differences(a, b), '%s: %s' % (what, differences(a, b))
+
+
+@timeout(600)
+def test_article():
+    article('bookworm')
+
+
+@timeout(600)
+def test_article_trixie():
+    article('trixie')

@@ -510,6 +510,10 @@ def test_disable_for_a_while():
         fwd.start()
         silent(bed, 'stranger')
         assert fwd.ctl('status', json=True)[1]['result']['state'] == 'on'
+        fwd.ctl('disable', '--for', '10s', check=4)
+        code, answer, _ = fwd.ctl('wait', json=True)
+        assert code == 0 and 'it is back' in answer['result']['text'], answer
+        assert fwd.ctl('status', json=True)[1]['result']['attention'] == []
         fwd.ctl('disable', '--for', '60s', check=4)
         served(bed, 'stranger')
         fwd.restart()
