@@ -18,13 +18,14 @@ const struct opt_info opt_table[OPT_COUNT] = {
 	[OPT_ARCH] = { "arch", 0, "ARCH", "another architecture than this machine's, as amd64 or arm64" },
 	[OPT_FROM] = { "from", 0, "DIR", "take the releases' files from DIR instead of the network" },
 	[OPT_YES] = { "yes", 0, NULL, "ask nothing" },
-	[OPT_REPLACE] = { "replace", 0, NULL, "let apt remove packages that are in the way" },
+	[OPT_REPLACE] = { "replace", 0, NULL, "let apt remove packages, and the whitelist replace conditions, in the way" },
 	[OPT_HOME] = { "home", 0, "DIR", "where a new user lives; /home/USER if not given" },
 	[OPT_SUBID_START] = { "subid-start", 0, "N", "first id in /etc/subuid and /etc/subgid" },
 	[OPT_ONLY] = { "only", 0, "STEP,STEP", "these steps alone" },
 	[OPT_SKIP] = { "skip", 0, "STEP,STEP", "all steps but these" },
 	[OPT_REMOVE_DATA] = { "remove-data", 0, NULL, "remove the user with his home: images, containers, volumes" },
 	[OPT_IMAGE] = { "image", 0, "IMAGE", "try containers, too, with an image that has id, cat and touch" },
+	[OPT_CONDITIONS] = { "conditions", 0, NULL, "the whitelist in CNI's portmap, for containers that run as root" },
 	[OPT_GID] = { "gid", 0, "N", "the group that owns it inside; the same number as --uid if not given" },
 };
 
@@ -33,7 +34,8 @@ const struct opt_info opt_table[OPT_COUNT] = {
 #define WHERE (OPT_BIT(OPT_ROOT) | OPT_BIT(OPT_USER))
 
 #define UNDO (WHERE | OPT_BIT(OPT_ONLY) | OPT_BIT(OPT_SKIP) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_REMOVE_DATA))
-#define STEPS (WHERE | OPT_BIT(OPT_ONLY) | OPT_BIT(OPT_SKIP) | OPT_BIT(OPT_HOME) | OPT_BIT(OPT_SUBID_START))
+#define STEPS (WHERE | OPT_BIT(OPT_ONLY) | OPT_BIT(OPT_SKIP) | OPT_BIT(OPT_HOME) | OPT_BIT(OPT_SUBID_START) | \
+	       OPT_BIT(OPT_CONDITIONS))
 
 const struct command command_table[] = {
 	{ "plan", "", "what is to do until containers run here", STEPS | NET | OPT_BIT(OPT_FROM), 0, 0, run_plan },

@@ -43,6 +43,7 @@ enum opt {
 	OPT_SKIP,
 	OPT_REMOVE_DATA,
 	OPT_IMAGE,
+	OPT_CONDITIONS,
 	OPT_COUNT
 };
 #define OPT_BIT(opt) (1u << (opt))

@@ -22,7 +22,7 @@ int files_path(const char *root, const char *path, char *ret, size_t size)
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-static int read_all(int fd, char **ret)
+int files_read_fd(int fd, char **ret)
 {
 	size_t size = 4096, have = 0;
 	char *text = malloc(size + 1);
@@ -66,7 +66,7 @@ int files_read(const char *root, const char *path, char **ret, struct fault *fau
 	if (r < 0)
 		return fault_set(fault, r, "%s: the path is too long", path);
 	fd = open(full, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	r = fd < 0 ? -errno : read_all(fd, ret);
+	r = fd < 0 ? -errno : files_read_fd(fd, ret);
 	if (fd >= 0)
 		close(fd);
 	return r < 0 ? fault_set(fault, r, "%s: %s", full, strerror(-r)) : 0;

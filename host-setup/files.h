@@ -17,6 +17,9 @@ int files_path(const char *root, const char *path, char *ret, size_t size);
  * NUL inside: -EFBIG, -EINVAL. */
 int files_read(const char *root, const char *path, char **ret, struct fault *fault);
 
+/* The same of what is left of an open file; the fault is the caller's to tell. */
+int files_read_fd(int fd, char **ret);
+
 /* @path below the directory @at (a descriptor), no link followed, never out of it, with the open flags @flags. A
  * descriptor or -errno. */
 int files_open_beneath(int at, const char *path, int flags);

@@ -65,6 +65,10 @@ int service_apply(struct host *host, struct fault *fault);
 int service_undo(struct host *host, struct fault *fault);
 bool service_runs(struct host *host);                        /* the user's containerd is active */
 int service_restart(struct host *host, struct fault *fault); /* if it runs */
+/* step_conditions.c */
+int conditions_check(struct host *host, struct fault *say);
+int conditions_apply(struct host *host, struct fault *fault);
+int conditions_undo(struct host *host, struct fault *fault);
 /* step_firewall.c */
 int firewall_check(struct host *host, struct fault *say);
 int firewall_apply(struct host *host, struct fault *fault);

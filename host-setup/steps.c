@@ -24,5 +24,7 @@ const struct step step_table[] = {
 	  firewall_undo,
 	  .undo_last = true },
 	{ "ufw", "two firewalls are one too many", ufw_check, ufw_apply, ufw_undo, .undo_last = true },
+	{ "conditions", "containers that run as root ask the whitelist, too", conditions_check, conditions_apply,
+	  conditions_undo },
 	{ NULL },
 };

@@ -15,7 +15,7 @@ from ground import need_root, program
 
 TOOLS = ('dpkg-query apt-get systemctl getcap setcap useradd userdel usermod loginctl containerd-rootless-setuptool.sh '
          'apparmor_parser fwctl ufw').split()
-STEPS = 'packages rootful cni nerdctl ports user subids delegation apparmor linger service firewall ufw'.split()
+STEPS = 'packages rootful cni nerdctl ports user subids delegation apparmor linger service firewall ufw conditions'.split()
 PLUGINS = 'bridge firewall host-local loopback portmap tuning'.split()
 GOLDEN = os.path.join(SOURCE, 'tests', 'golden', 'host')
 
@@ -135,7 +135,7 @@ def test_plan():
     with Host() as host:
         before = host.tree()
         golden('plan.ok', host.run('plan').stdout)
-        assert host.states('plan') == dict.fromkeys(STEPS, 'todo') | {'rootful': 'right', 'apparmor': 'right', 'ufw': 'right'}
+        assert host.states('plan') == dict.fromkeys(STEPS, 'todo') | {'rootful': 'right', 'apparmor': 'right', 'ufw': 'right', 'conditions': 'right'}
         assert set(host.states('check', check=6)) == set(STEPS)
         assert host.tree() == before, 'plan changed something'
         with tempfile.TemporaryDirectory() as elsewhere:  # the checkout may lie where only root gets
