@@ -258,7 +258,7 @@ def test_quickstart():
 SOCKET = '[Socket]\nListenStream=\nListenStream=%s\n'
 GENERATOR = '''#!/bin/sh
 mkdir -p "$1/ssh.socket.d"
-printf '[Socket]\\nListenStream=\\nListenStream=0.0.0.0:2222\\nListenStream=[::]:2222\\nBindIPv6Only=ipv6-only\\n' >"$1/ssh.socket.d/addresses.conf"
+printf '[Socket]\\nListenStream=\\nListenStream=0.0.0.0:2200\\nListenStream=[::]:2200\\nBindIPv6Only=ipv6-only\\n' >"$1/ssh.socket.d/addresses.conf"
 '''
 
 
@@ -275,28 +275,28 @@ def test_ssh_socket():
         machine.run('systemctl', 'daemon-reload')
         machine.run('systemctl', 'enable', '--now', 'ssh.socket')
         machine.run('systemctl', 'enable', '--now', 'fwd')
-        closed(machine, bed)
-        # the same by a generator, on the next boot
+        closed(machine, bed, 2222, [2222])
+        # by a generator, on the next boot; its drop-in has the later name, so that it takes back what is in /etc
         machine.run('fwctl', 'disable')
-        os.unlink(machine.path('/etc/systemd/system/ssh.socket.d/port.conf'))
+        os.rename(machine.path('/etc/systemd/system/ssh.socket.d/port.conf'), machine.path('/etc/systemd/system/ssh.socket.d/a.conf'))
         os.makedirs(machine.path('/etc/systemd/system-generators'))
         machine.write('/etc/systemd/system-generators/sshd-socket-generator', GENERATOR, 0o755)
         machine.off()
         machine.on()
-        closed(machine, bed)
+        closed(machine, bed, 2200, [2200, 2222])  # what was confirmed stays
 
 
-def closed(machine, bed):
+def closed(machine, bed, port, ports):
     """Enabled while no sshd runs: whoever comes by the socket gets in, and confirms."""
     assert machine.run('systemctl', 'is-active', 'ssh.service', check=None).stdout == 'inactive\n'
-    bed_ports = [bed.serve('host', port) for port in (22, PORT)]
+    served = [bed.serve('host', p) for p in (22, PORT)]
     machine.run('fwctl', 'enable', check=4)
-    assert status(machine)['policy']['ssh_ports'] == [2222], status(machine)
-    bed.expect_all(*[('silent', 'stranger', bed.addr('host', family), port) for family in (4, 6) for port in (22, PORT)])
-    assert all(knocks(bed, 'stranger', 2222, family, 8) for family in (4, 6))
-    shell = Shell(bed, port=2222)
+    assert status(machine)['policy']['ssh_ports'] == ports, status(machine)
+    bed.expect_all(*[('silent', 'stranger', bed.addr('host', family), p) for family in (4, 6) for p in (22, PORT)])
+    assert all(knocks(bed, 'stranger', port, family, 8) for family in (4, 6))
+    shell = Shell(bed, port=port)
     assert shell.does('echo in') == 'in\n'
     by = shell.confirms()
-    assert by == SSH_RULE % 2222, by
-    for port in bed_ports:
-        port.close()
+    assert by == SSH_RULE % port, by
+    for server in served:
+        server.close()
