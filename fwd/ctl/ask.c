@@ -134,6 +134,7 @@ bool answer_told(const struct ctl *ctl, const struct answer *answer)
 	}
 	if (json_is_array(would)) {
 		show_would(ctl, would, answer_changed(answer));
+		show_preflight(ctl, json_object_get(answer_result(answer), "preflight"), false);
 		return true;
 	}
 	return false;

@@ -20,6 +20,8 @@ void show_attention(const struct ctl *ctl, const json_t *status); /* with its he
 
 /* @changed: something would change, if not in lines. */
 void show_would(const struct ctl *ctl, const json_t *would, bool changed);
+/* What a change cuts; nothing where nobody looked. @done: it is in force. */
+void show_preflight(const struct ctl *ctl, const json_t *preflight, bool done);
 void show_allow(const struct ctl *ctl, const struct answer *answer);
 void show_remove(const struct ctl *ctl, const struct answer *answer);
 void show_trial(const struct ctl *ctl, const struct answer *answer);

@@ -100,6 +100,7 @@ void show_trial(const struct ctl *ctl, const struct answer *answer)
 		show_disabled(ctl, left);
 		return;
 	}
+	show_preflight(ctl, json_object_get(answer_result(answer), "preflight"), true);
 	printf("%sOn trial%s: %s.\n", paint(ctl, PAINT_WARN), paint_end(ctl),
 	       strcmp(what, "enable") == 0 ? "the firewall, as fwd.conf wants it" :
 	       strcmp(what, "remove") == 0 ? "the removal, for it cuts a login" : "the changed fwd.conf");

@@ -291,6 +291,20 @@ static void read_confirmed(struct firewall *firewall)
 				 firewall->paths.state_dir, diag.text[0] ? diag.text : strerror(-r));
 }
 
+/* Somebody saved the kernel's rules in mid-trial. */
+static bool trial_is_in_files(struct firewall *firewall)
+{
+	struct ruleset *saved;
+	bool found = false;
+
+	if (store_read_rules(firewall->paths.iptables_dir, &saved) < 0)
+		return false;
+	for (int f = 0; f < FAMILIES; f++)
+		found |= table_find_chain(ruleset_find_table(saved, family_nfproto[f], "filter"), CHAIN_TRIAL_INPUT) != NULL;
+	ruleset_free(saved);
+	return found;
+}
+
 static void start(struct firewall *firewall)
 {
 	struct diag diag = { 0 };
@@ -323,7 +337,8 @@ static void start(struct firewall *firewall)
 			r ? "" : ": nothing was to be done");
 	if (firewall->guessed) /* the file that cannot be read may be worth more than our guess */
 		return;
-	if (firewall->confirmed.on && store_check(firewall->paths.iptables_dir, &firewall->confirmed, NULL, NULL) == 0) {
+	if ((firewall->confirmed.on || trial_is_in_files(firewall)) &&
+	    store_check(firewall->paths.iptables_dir, &firewall->confirmed, NULL, NULL) == 0) {
 		struct store_commit commit;
 
 		diag_clear(&diag);

@@ -102,14 +102,12 @@ static json_t *json_addr(const struct addr *addr)
 
 static void part_add(struct part *part, json_t *item, bool changed)
 {
+	size_t n = json_array_size(part->list), first = n < (size_t)part->changed ? n : (size_t)part->changed;
+
+	json_array_insert_new(part->list, changed ? first : n, item);
 	part->total++;
-	if (changed)
-		json_array_insert_new(part->list, json_array_size(part->list) > (size_t)part->changed ? (size_t)part->changed :
-				      json_array_size(part->list), item);
-	else
-		json_array_append_new(part->list, item);
 	part->changed += changed;
-	if (json_array_size(part->list) > PREFLIGHT_ITEMS_MAX)
+	if (n == PREFLIGHT_ITEMS_MAX)
 		json_array_remove(part->list, PREFLIGHT_ITEMS_MAX);
 }
 
@@ -123,8 +121,8 @@ static void part_end(struct look *look, const char *name, const char *changed, i
 		json_decref(part->list);
 		return;
 	}
-	json_object_set_new(look->ret->json, name, json_pack("{s:I, s:I, s:I, s:o}", "total", part->total, changed, part->changed,
-							      "unasked", part->unasked, "list", part->list));
+	json_object_set_new(look->ret->json, name, json_pack("{s:I, s:I, s:I, s:o}", "total", part->total, changed,
+							     part->changed, "unasked", part->unasked, "list", part->list));
 }
 
 static void part_begin(struct look *look)
@@ -270,10 +268,10 @@ static void look_at_port(struct look *look, const struct port *port)
 		before[listed] = ask(look->before, &packet, listed);
 		after[listed] = ask(look->after, &packet, listed);
 	}
-	part_add(&look->part, json_pack("{s:s, s:o, s:i, s:{s:s, s:s}, s:{s:s, s:s}}", "proto", port->proto == IPPROTO_TCP ? "tcp" :
-					"udp", "address", json_addr(&port->addr), "port", port->port, "stranger", "before",
-					verdict_name(before[0]), "after", verdict_name(after[0]), "listed", "before",
-					verdict_name(before[1]), "after", verdict_name(after[1])),
+	part_add(&look->part, json_pack("{s:s, s:o, s:i, s:{s:s, s:s}, s:{s:s, s:s}}", "proto",
+					port->proto == IPPROTO_TCP ? "tcp" : "udp", "address", json_addr(&port->addr), "port", port->port,
+					"stranger", "before", verdict_name(before[0]), "after", verdict_name(after[0]),
+					"listed", "before", verdict_name(before[1]), "after", verdict_name(after[1])),
 		 before[0] != after[0] || before[1] != after[1]);
 }
 

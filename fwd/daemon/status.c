@@ -28,7 +28,7 @@ json_t *json_trial(const struct firewall *firewall)
 		return json_null();
 	return json_pack("{s:I, s:s, s:I, s:I, s:o}", "generation", (json_int_t)trial->generation, "what",
 			 trial_name(trial), "timeout", (json_int_t)trial->timeout, "left",
-			 (json_int_t)(trial->deadline > now ? (trial->deadline - now) / 1000 : 0), "back_to",
+			 (json_int_t)(trial->deadline > now ? (trial->deadline - now + 999) / 1000 : 0), "back_to",
 			 json_back_to(firewall));
 }
 
@@ -223,7 +223,7 @@ static json_t *json_stranger(struct firewall *firewall, const struct ruleset *ac
 		if (!firewall->confirmed.on && !firewall->trial.on)
 			continue;
 		attend_refused(firewall, actual, f, attention);
-		if (verdict == VERDICT_DROP)
+		if (verdict == VERDICT_DROP || firewall->trial.kind == TRIAL_DISABLE) /* that is what was asked for */
 			continue;
 		if (way.decides || way.doubt)
 			step_print(way.decides ? way.decides : way.doubt, rule, sizeof(rule));

@@ -98,6 +98,7 @@ static void trial_end(struct firewall *firewall)
 static int roll_back(struct firewall *firewall, const char *reason, struct diag *diag)
 {
 	struct trial trial = firewall->trial;
+	bool as_meant = trial.kind == TRIAL_DISABLE && now_ms() >= trial.deadline; /* disable --for: its end is no failure */
 	int r = gate_close(firewall->sets), settled;
 
 	if (r < 0)
@@ -105,8 +106,11 @@ static int roll_back(struct firewall *firewall, const char *reason, struct diag 
 	trial_end(firewall);
 	settled = firewall_settle(firewall, diag);
 	removal_end(firewall);
-	snprintf(firewall->rolled_back, sizeof(firewall->rolled_back), "%s was rolled back to %s: %s", trial_name(&trial),
-		 firewall->confirmed.on ? "the confirmed rules" : "off", reason);
+	if (as_meant)
+		snprintf(firewall->rolled_back, sizeof(firewall->rolled_back), "the time that the firewall was off for is over: it is back");
+	else
+		snprintf(firewall->rolled_back, sizeof(firewall->rolled_back), "%s was rolled back to %s: %s", trial_name(&trial),
+			 firewall->confirmed.on ? "the confirmed rules" : "off", reason);
 	log_say(LOG_WARNING, "trial %" PRIu64 ": %s", trial.generation, firewall->rolled_back);
 	wall_say(firewall->rolled_back);
 	if (settled < 0)
@@ -115,7 +119,9 @@ static int roll_back(struct firewall *firewall, const char *reason, struct diag 
 		firewall_degrade(firewall, "after a rollback the kernel does not hold the confirmed rules: fwctl diff tells more");
 	if (firewall->confirmed.on)
 		flows_cut(firewall); /* what only the trial let in */
-	tell_end(firewall, EXIT_ROLLED_BACK, firewall->rolled_back);
+	tell_end(firewall, as_meant ? EXIT_DONE : EXIT_ROLLED_BACK, firewall->rolled_back);
+	if (as_meant)
+		firewall->rolled_back[0] = '\0';
 	return settled < 0 ? settled : 0;
 }
 

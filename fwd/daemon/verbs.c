@@ -105,21 +105,35 @@ static int verb_why(struct call *call)
 	return firewall_why(call->firewall, &addr, number, (uint16_t)port, &call->result);
 }
 
+/* What is to be said of one network: that it is not quite what was asked for, and what the firewall found. */
+static void add_note(const struct call *call, const char *net, const char *note, json_t *json)
+{
+	const char *said = json_string_value(json_object_get(call->cleared, net));
+	char text[512];
+
+	if (!said && (!note || !*note))
+		return;
+	snprintf(text, sizeof(text), "%s%.64s%s%s", said ? "host bits cleared: you said " : "", said ? said : "",
+		 said && note && *note ? "; " : "", note ? note : "");
+	json_object_set_new(json, "note", json_from_text(text));
+}
+
 static void add_entry(const struct entry *entry, enum entry_was was, const char *note, void *user)
 {
 	static const char *const words[] = { "absent", "present", "changed" };
+	const struct call *call = user;
 	char net[ADDR_TEXT_MAX];
 	json_t *json;
 
 	cidr_format(&entry->net, net);
 	json = json_pack("{s:s, s:s, s:I}", "net", net, "was", words[was], "until", (json_int_t)entry->until);
-	if (note && *note)
-		json_object_set_new(json, "note", json_from_text(note));
-	json_array_append_new(json_object_get(user, "entries"), json);
+	add_note(call, net, note, json);
+	json_array_append_new(json_object_get(call->result, "entries"), json);
 }
 
 static void add_removed(const struct entry *entry, enum entry_was was, const char *note, void *user)
 {
+	const struct call *call = user;
 	char net[ADDR_TEXT_MAX];
 	json_t *json;
 
@@ -127,7 +141,8 @@ static void add_removed(const struct entry *entry, enum entry_was was, const cha
 	json = json_pack("{s:s, s:s}", "net", net, "was", was == ENTRY_ABSENT ? "absent" : "present");
 	if (note && *note)
 		json_object_set_new(json, "still", json_from_text(note));
-	json_array_append_new(json_object_get(user, "entries"), json);
+	add_note(call, net, NULL, json);
+	json_array_append_new(json_object_get(call->result, "entries"), json);
 }
 
 static int verb_allow(struct call *call)
@@ -154,7 +169,7 @@ static int verb_allow(struct call *call)
 		allow.nets = nets;
 		allow.until = seconds ? (uint64_t)time(NULL) + (uint64_t)seconds : 0;
 		call->result = json_pack("{s:[]}", "entries");
-		r = firewall_allow(call->firewall, &allow, &call->change, add_entry, call->result);
+		r = firewall_allow(call->firewall, &allow, &call->change, add_entry, call);
 	}
 	free(nets);
 	return r;
@@ -170,7 +185,7 @@ static int verb_remove(struct call *call)
 		r = take_trial(call);
 	if (r >= 0) {
 		call->result = json_pack("{s:[]}", "entries");
-		r = firewall_remove(call->firewall, LIST_MAIN, nets, n, &call->change, add_removed, call->result);
+		r = firewall_remove(call->firewall, LIST_MAIN, nets, n, &call->change, add_removed, call);
 	}
 	if (r >= 0 && call->change.exit == EXIT_TRIAL)
 		json_object_set_new(call->result, "trial", json_trial(call->firewall));
@@ -345,7 +360,7 @@ static json_t *answer(struct call *call, int r)
 
 json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct caller *caller, int *fd)
 {
-	struct call call = { .firewall = firewall, .caller = caller, .fd = -1, .would = json_array() };
+	struct call call = { .firewall = firewall, .caller = caller, .fd = -1, .would = json_array(), .cleared = json_object() };
 	const char *name = json_string_value(json_object_get(request, "verb"));
 	const struct verb *verb = NULL;
 	json_t *given = json_object_get(request, "args"), *reply;
@@ -357,10 +372,12 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 			verb = &verbs[i];
 	if (!name || !verb) {
 		json_decref(call.would);
+		json_decref(call.cleared);
 		return verbs_error(EXIT_USAGE, name ? "no such verb" : "a request has a \"verb\"", NULL);
 	}
 	if (!caller->may_read || (verb->root && caller->uid != 0)) {
 		json_decref(call.would);
+		json_decref(call.cleared);
 		return verbs_error(EXIT_REFUSED, verb->root ? "only root may do that" : "only root and the group fwd may ask", NULL);
 	}
 	describe(&call, request);
@@ -376,6 +393,7 @@ json_t *verbs_answer(struct firewall *firewall, json_t *request, const struct ca
 	reply = call.fd == VERBS_LATER ? NULL : answer(&call, r);
 	json_decref(call.args);
 	json_decref(call.would);
+	json_decref(call.cleared);
 	json_decref(call.change.preflight);
 	*fd = call.fd;
 	return reply;

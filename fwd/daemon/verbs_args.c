@@ -90,6 +90,7 @@ static int parse_network(struct call *call, const char *text, struct cidr *nets,
 {
 	const char *dash = strchr(text, '-');
 	struct cidr range[ADDR_RANGE_MAX];
+	bool cleared = false;
 	size_t count = 1;
 
 	if (strcmp(text, "any") == 0) {
@@ -106,8 +107,14 @@ static int parse_network(struct call *call, const char *text, struct cidr *nets,
 			memcpy(from_text, text, (size_t)(dash - text));
 		if (addr_parse(from_text, &from) < 0 || addr_parse(dash + 1, &to) < 0 || addr_range(&from, &to, range, &count) < 0)
 			return call_usage(call, "\"%.64s\" is no range of addresses", text);
-	} else if (cidr_parse(text, &range[0], NULL) < 0) {
+	} else if (cidr_parse(text, &range[0], &cleared) < 0) {
 		return call_usage(call, "\"%.64s\" is no network", text);
+	}
+	if (cleared) {
+		char taken[ADDR_TEXT_MAX];
+
+		cidr_format(&range[0], taken);
+		json_object_set_new(call->cleared, taken, json_string(text));
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (*n == NETS_MAX)

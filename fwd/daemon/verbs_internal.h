@@ -13,6 +13,7 @@ struct call {
 	struct change change;
 	json_t *result;
 	json_t *would;
+	json_t *cleared; /* networks that were asked for with host bits: {what was taken: what was said} */
 	int fd;
 	char who[256];
 };

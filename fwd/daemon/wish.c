@@ -103,7 +103,8 @@ int firewall_enable(struct firewall *firewall, struct change *change)
 		return -EINVAL;
 	if (record_policies(firewall, &candidate) < 0)
 		return change_refuse(change, NULL, "cannot read the rules in the kernel");
-	if (look_ahead(firewall, &candidate.policy, change) < 0 || preflight_change(firewall, &candidate.policy, change) < 0)
+	if (look_ahead(firewall, &candidate.policy, change) < 0 ||
+	    preflight_change(firewall, &candidate.policy, change) < 0)
 		return -EPERM;
 	return trial_begin(firewall, TRIAL_ENABLE, &candidate, change);
 }

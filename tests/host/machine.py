@@ -26,7 +26,8 @@ def cached(script, *args):
 
 
 class Machine:
-    def __init__(self, bed, release='bookworm'):
+    def __init__(self, bed, kind='bookworm', installed=True):
+        """@kind: an argument of tests/host/machine. @installed: fwd is, as built here."""
         for tool in 'systemd-nspawn', 'meson':
             if not shutil.which(tool):
                 raise Skip(tool + ' is not installed')
@@ -39,8 +40,10 @@ class Machine:
         self.process = self.leader = None
         self.groups = []
         try:
-            subprocess.run(['cp', '-a', cached('machine', release), self.root], check=True)
+            subprocess.run(['cp', '-a', cached('machine', kind), self.root], check=True)
             self.prepare()
+            if installed:
+                self.install()
         except BaseException:
             self.close()
             raise
@@ -56,6 +59,8 @@ class Machine:
         self.write('/etc/resolv.conf', '')
         # there is no network to update from: packages lie in apt's cache
         self.write('/etc/apt/apt.conf.d/90test', 'Acquire::Retries "0";\nAcquire::http::Timeout "2";\nAcquire::http::Proxy "http://127.0.0.1:9/";\n')
+
+    def install(self):
         done = subprocess.run(['meson', 'install', '-C', BUILD, '--no-rebuild'], env=dict(os.environ, DESTDIR=self.root),
                               capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -123,7 +128,8 @@ class Machine:
             return None
 
     def off(self):
-        """A machine that does not power off in time has its plug pulled."""
+        """A machine that does not power off in time has its plug pulled. Its kernel forgets the rules: here it is the bed's
+        namespace, which stays, that must."""
         if not self.process:
             return
         self.process.send_signal(signal.SIGTERM)
@@ -141,6 +147,8 @@ class Machine:
                 with contextlib.suppress(OSError):
                     os.rmdir(directory)
         self.groups = []
+        # rules let go of their sets a moment later
+        self.bed.root('host', ['sh', '-c', 'nft flush ruleset; n=0; until ipset destroy 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || exit 1; sleep 0.05; done'])
 
     # ---- inside
 

@@ -62,10 +62,10 @@ class Typist(Session):
     def talks(self, within=8.0):
         """Whether a line typed is carried out."""
         path = self.sshd.fresh()
-        self.type('echo $$ >' + path)
         try:
+            self.type('echo $$ >' + path)
             wait_for('the shell', lambda: self.sshd.read(path), within)
-        except AssertionError:
+        except (AssertionError, BrokenPipeError):
             return False
         return True
 
@@ -174,7 +174,8 @@ class Ground:
         """What a boot does to the kernel and to /run: nothing of before is left. @before: what others load first."""
         self.fwd.kill()
         self.tool('nft', 'flush', 'ruleset')
-        self.tool('ipset', 'destroy')
+        self.tool('ipset', 'flush')
+        wait_for('sets to be free', lambda: self.tool('ipset', 'destroy', check=False).returncode == 0)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.fwd.dir, 'trial'))
         before()

@@ -5,7 +5,8 @@
         code, out, err = fwd.ctl('enable', check=4)
 
 The daemon sees a /dev of its own: what it logs comes to us (fwd.syslog), not to the machine's journal, and no terminal of
-this machine is written to. It sees no unit of the machine's systemd, only what unit() writes."""
+this machine is written to. It sees no unit of the machine's systemd, only what unit() writes, and a /var/log
+of its own (fwd.var_log)."""
 import contextlib
 import json as json_module
 import os
@@ -21,6 +22,7 @@ import time
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get('FWD_BUILD') or os.path.join(SOURCE, 'build')
 UNIT_DIRS = ('/etc/systemd/system', '/usr/lib/systemd/system', '/run/systemd')
+OWN_DIRS = UNIT_DIRS + ('/var/log',)  # the daemon sees others in their place, empty at first
 OWN_VIEW = '''set -e
 dev=$1/dev log=$2 units=$1/units; shift 2
 for where in %s; do [ ! -d "$where" ] || mount --bind "$units$where" "$where"; done
@@ -28,7 +30,7 @@ mount -t tmpfs -o mode=755 tmpfs "$dev"
 for node in null zero full random urandom; do : >"$dev/$node"; mount --bind "/dev/$node" "$dev/$node"; done
 ln -s "$log" "$dev/log"
 mount --move "$dev" /dev
-exec "$@"''' % ' '.join(UNIT_DIRS)
+exec "$@"''' % ' '.join(OWN_DIRS)
 
 
 def built(path):
@@ -51,8 +53,9 @@ class Fwd:
         os.mkdir(self.iptables, 0o755)
         os.mkdir(self.state, 0o700)
         os.mkdir(os.path.join(self.dir, 'dev'))
-        for where in UNIT_DIRS:
+        for where in OWN_DIRS:
             os.makedirs(self.dir + '/units' + where)
+        self.var_log = self.dir + '/units/var/log'
         self.write_conf(conf)
         self.process = None
         self.syslog = Syslog(os.path.join(self.dir, 'syslog'))

@@ -74,6 +74,13 @@ def test_networks_ranges_and_udp():
         served(bed, 'friend')
 
 
+def test_host_bits_are_cleared_and_said():
+    with Bed() as bed, Fwd(bed) as fwd:
+        for verb in 'allow', 'remove':
+            entry, = fwd.ctl(verb, '192.0.2.7/24', json=True, check=0)[1]['result']['entries']
+            assert entry['net'] == '192.0.2.0/24' and 'you said 192.0.2.7/24' in entry['note'], entry
+
+
 def test_removal_cuts_what_is_open():
     with Bed() as bed, Fwd(bed) as fwd:
         bed.serve('host', PORT)
@@ -503,6 +510,10 @@ def test_disable_for_a_while():
         fwd.start()
         silent(bed, 'stranger')
         assert fwd.ctl('status', json=True)[1]['result']['state'] == 'on'
+        fwd.ctl('disable', '--for', '10s', check=4)
+        code, answer, _ = fwd.ctl('wait', json=True)
+        assert code == 0 and 'it is back' in answer['result']['text'], answer
+        assert fwd.ctl('status', json=True)[1]['result']['attention'] == []
         fwd.ctl('disable', '--for', '60s', check=4)
         served(bed, 'stranger')
         fwd.restart()

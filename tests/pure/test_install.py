@@ -157,7 +157,7 @@ def test_unit_verifies():
         unit = os.path.join(directory, 'fwd.service')
         text = read(os.path.join(BUILD, 'fwd', 'system', 'fwd.service'))
         with open(unit, 'w') as f:  # the program is looked for: it is not where it will be
-            f.write(re.sub(r'^ExecStart=', 'ExecStart=' + directory, text, flags=re.M))
+            f.write(re.sub(r'^Exec(Start=|Reload=-)', lambda m: m.group() + directory, text, flags=re.M))
         code, out = run('systemd-analyze', 'verify', '--man=no', '--recursive-errors=no', unit)
         about = [line for line in out.splitlines() if 'fwd' in line]
         if code and not about:
