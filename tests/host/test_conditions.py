@@ -5,9 +5,11 @@ import contextlib
 import glob
 import json
 import os
+import shutil
 
-from bed import SOURCE, timeout
+from bed import SOURCE, Bed, timeout
 from daemon import built
+from machine import cached
 from test_steps import Host
 
 NET = 'etc/cni/net.d'
@@ -208,3 +210,42 @@ def test_killed_at_every_write():
                     assert not differ(wanted, host.tree()), at
                 host.run('undo')
                 assert host.tree() == before, (command, at, differ(before, host.tree()))
+
+
+def test_real_portmap():
+    """Debian's portmap takes what was written: who is in the sets is served, others are refused; without the sets nothing starts."""
+    plugins = cached('plugins')
+    with rootful() as host:
+        def entry(name):
+            return next(p for p in json.loads(get(host, name))['plugins'] if p['type'] == 'portmap')
+        plain = entry('10-nerdctl.conflist')
+        host.run('apply', *ASKED)
+        guarded = entry('10-nerdctl.conflist')
+    with Bed(guest=True) as bed:
+        os.makedirs(bed.root_dir() + '/usr/lib/cni', exist_ok=True)
+        shutil.copy(os.path.join(plugins, 'portmap'), bed.root_dir() + '/usr/lib/cni')
+        bed.serve('guest', 8080)
+
+        def add(plugin, port):
+            request = {**plugin, 'cniVersion': '1.0.0', 'name': 'bridge', 'runtimeConfig': {
+                'portMappings': [{'hostPort': port, 'containerPort': 8080, 'protocol': 'tcp'}]}, 'prevResult': {
+                    'cniVersion': '1.0.0', 'interfaces': [{'name': 'eth0', 'sandbox': '/run/netns/x'}], 'ips': [
+                        {'address': '%s/%d' % (bed.addr('guest', family), bits), 'interface': 0} for family, bits in ((4, 24), (6, 64))]}}
+            return bed.root('host', ['env', 'CNI_COMMAND=ADD', 'CNI_CONTAINERID=c%d' % port, 'CNI_NETNS=/run/netns/x', 'CNI_IFNAME=eth0',
+                                     'CNI_PATH=/usr/lib/cni', '/usr/lib/cni/portmap'], input=json.dumps(request), check=False)
+
+        def reached(port, want):
+            bed.expect_all(*((want[who], who, bed.addr('host', family), port) for who in want for family in (4, 6)))
+        done = add(guarded, 8081)
+        assert done.returncode != 0 and "whitelist" in done.stdout, done
+        for name, family, number in ('whitelist', 'inet', 4), ('whitelist6', 'inet6', 6):
+            bed.root('host', ['ipset', 'create', name, 'hash:net', 'family', family])
+            bed.root('host', ['ipset', 'add', name, bed.addr('friend', number)])
+        for plugin, port in (plain, 8082), (guarded, 8083):
+            done = add(plugin, port)
+            assert done.returncode == 0, done
+        reached(8082, {'friend': 'served', 'stranger': 'served'})
+        reached(8083, {'friend': 'served', 'stranger': 'refused'})
+        bed.root('host', ['ipset', 'add', 'whitelist', bed.addr('stranger')])
+        bed.root('host', ['ipset', 'add', 'whitelist6', bed.addr('stranger', 6)])
+        reached(8083, {'friend': 'served', 'stranger': 'served'})
