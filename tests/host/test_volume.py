@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`fwctl host idmap` and `fwctl host volume`, in a home whose owner may be hostile."""
+import ctypes
 import os
+import signal
 import stat
 import subprocess
-import threading
 
 from bed import Skip
 from ground import Root, need_root
@@ -162,26 +163,24 @@ def test_hostile_home():
         secret = root.path('/secret')
         os.mkdir(secret, 0o700)
         os.mkdir(secret + '/x', 0o700)
-        stop = threading.Event()
-
-        def swap():
-            import ctypes
+        root.run('volume', 'create', 'a', '--uid', '1')
+        volumes, other = root.home + '/volumes', root.home + '/other'
+        os.symlink(secret, other)
+        owner = os.stat(root.home)
+        child = os.fork()
+        if not child:  # as the owner: what is his alone to do, he does
             libc = ctypes.CDLL(None, use_errno=True)
-            volumes, other = root.home + '/volumes', root.home + '/other'
-            os.symlink(secret, other)
-            while not stop.is_set():
+            os.setgroups([]), os.setgid(owner.st_gid), os.setuid(owner.st_uid)
+            while True:
                 for a, b in ((volumes, other), (volumes + '/x', other), (volumes + '/.x.fwd-new', other)):
                     libc.renameat2(-100, a.encode(), -100, b.encode(), 2)  # RENAME_EXCHANGE
-        root.run('volume', 'create', 'a', '--uid', '1')
-        thread = threading.Thread(target=swap)
-        thread.start()
         done = 0
         try:
             for unused in range(150):
                 done += root.run('volume', 'create', 'x', '--uid', '1', check=None)[0] == 0
         finally:
-            stop.set()
-            thread.join()
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
         assert look(secret)[1:] == (0, 0, 0o700) and os.listdir(secret) == ['x'], os.listdir(secret)
         assert look(secret + '/x')[1:] == (0, 0, 0o700)
         print(done, 'of 150 came through')
