@@ -106,8 +106,11 @@ def prepare(tests):
     """Root file systems are made before the first test that may want one, so that no test's time goes into it. One that
     cannot be had is a skip of the tests that ask for it."""
     if os.geteuid() == 0 and any('--one' in test.argv for test in tests):
-        for release in ('bookworm', 'trixie'):
-            subprocess.run([os.path.join(SOURCE, 'tests', 'rootfs'), release], stdin=subprocess.DEVNULL,
+        trees = ['bookworm', 'trixie']
+        if any(test.name.startswith('net/fail2ban/') for test in tests):
+            trees.append('bookworm fail2ban')
+        for tree in trees:
+            subprocess.run([os.path.join(SOURCE, 'tests', 'rootfs'), *tree.split()], stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL)
 
 

@@ -44,6 +44,7 @@ CLONE_NEWNET = 0x40000000
 LAN4, LAN6 = '192.0.2.%d', '2001:db8::%d'
 GUEST4, GUEST6 = '198.51.100.%d', '2001:db8:1::%d'
 NUMBERS = {'host': 1, 'operator': 10, 'friend': 20, 'stranger': 30}
+ROOT_ENV = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8'}
 SIOCGIFFLAGS, IFF_RUNNING = 0x8913, 0x40
 _libc = ctypes.CDLL(None, use_errno=True)
 _serial = itertools.count()
@@ -325,9 +326,15 @@ class Bed:
     def root(self, name, argv, release='bookworm', check=True, **kw):
         """A program of the cached root file system @release inside @name, as root of a throw-away copy: what it writes stays
         there for later calls of this bed, and goes with it. Files go in and out by input= and stdout."""
+        return self.run(name, argv, check, enter=self._into(release), env=ROOT_ENV, **kw)
+
+    def root_popen(self, name, argv, release='bookworm', **kw):
+        """popen() of a program of that copy."""
+        return self.popen(name, ['nsenter', *self._into(release), '--', *argv], env=ROOT_ENV, **kw)
+
+    def _into(self, release):
         holder, tree = self._root(release)
-        enter = ['--mount=/proc/%d/ns/mnt' % holder.pid, '--root=' + tree, '--wd=' + tree]
-        return self.run(name, argv, check, enter=enter, env={'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8'}, **kw)
+        return ['--mount=/proc/%d/ns/mnt' % holder.pid, '--root=' + tree, '--wd=' + tree]
 
     def root_dir(self, release='bookworm'):
         """Path by which this machine sees the throw-away copy, to put files in and take them out."""
@@ -338,7 +345,7 @@ class Bed:
         if release in self._roots:
             return self._roots[release]
         lower = rootfs(release)
-        tree = tempfile.mkdtemp(prefix='root-' + release + '-', dir=self.dir)
+        tree = tempfile.mkdtemp(prefix='root-' + release.replace(' ', '-') + '-', dir=self.dir)
         script = ('set -e; cd "$2"; mount -t tmpfs -o mode=755 tmpfs .; cd "$2"; mkdir up work tree; '
                   'mount -t overlay -o "lowerdir=$1,upperdir=$2/up,workdir=$2/work" overlay tree; '
                   'mount -t proc proc tree/proc; mount --rbind /dev tree/dev; mount -t tmpfs tmpfs tree/run; '
@@ -468,7 +475,8 @@ def _mac(data, to, device, mac):
 
 @functools.lru_cache
 def rootfs(release):
-    done = subprocess.run([os.path.join(SOURCE, 'tests/rootfs'), release], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    """Path of the tree that tests/rootfs has for @release; 'bookworm fail2ban' is one with more packages in it."""
+    done = subprocess.run([os.path.join(SOURCE, 'tests/rootfs'), *release.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, text=True)
     if done.returncode == 77:
         raise Skip(done.stderr.strip().splitlines()[-1])
