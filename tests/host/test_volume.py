@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`fwctl host idmap` and `fwctl host volume`, in a home whose owner may be hostile."""
+import ctypes
 import os
 import stat
 import subprocess
@@ -163,10 +164,12 @@ def test_hostile_home():
         os.mkdir(secret, 0o700)
         os.mkdir(secret + '/x', 0o700)
         stop = threading.Event()
+        libc = ctypes.CDLL(None, use_errno=True)
+        # swap() is root here and, unlike the owner, could rename in the secret directory: not out of a mount (EXDEV)
+        assert libc.unshare(0x20000) == 0 and libc.mount(None, b'/', None, 0x44000, None) == 0  # NEWNS; REC, PRIVATE
+        assert libc.mount(secret.encode(), secret.encode(), None, 0x1000, None) == 0  # BIND
 
         def swap():
-            import ctypes
-            libc = ctypes.CDLL(None, use_errno=True)
             volumes, other = root.home + '/volumes', root.home + '/other'
             os.symlink(secret, other)
             while not stop.is_set():
@@ -184,4 +187,5 @@ def test_hostile_home():
             thread.join()
         assert look(secret)[1:] == (0, 0, 0o700) and os.listdir(secret) == ['x'], os.listdir(secret)
         assert look(secret + '/x')[1:] == (0, 0, 0o700)
+        libc.umount2(secret.encode(), 2)
         print(done, 'of 150 came through')
