@@ -69,7 +69,10 @@ static int on_process(pid_t pid, void *user)
 	return 0;
 }
 
-/* Ports of the ListenStream= lines of a unit file; an empty one takes back those before it, as systemd has it. */
+/*
+ * Ports of the ListenStream= lines of a unit file. An empty one takes nothing back: which lines are before it depends on the names
+ * of all drop-ins, and what counts is only which of these ports systemd does listen on.
+ */
 static void unit_ports(const char *path, bool named[static UINT16_MAX + 1])
 {
 	char *text, *line, *rest;
@@ -84,9 +87,7 @@ static void unit_ports(const char *path, bool named[static UINT16_MAX + 1])
 			continue;
 		value = line + 13;
 		port = strrchr(value, ':') ? strrchr(value, ':') + 1 : value;
-		if (!*value)
-			memset(named, 0, UINT16_MAX + 1);
-		else if (isdigit((unsigned char)*port) && strtoul(port, NULL, 10) <= UINT16_MAX)
+		if (isdigit((unsigned char)*port) && strtoul(port, NULL, 10) <= UINT16_MAX)
 			named[strtoul(port, NULL, 10)] = true;
 	}
 	free(text);

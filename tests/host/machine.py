@@ -148,7 +148,7 @@ class Machine:
                     os.rmdir(directory)
         self.groups = []
         # rules let go of their sets a moment later
-        self.bed.root('host', ['sh', '-c', 'nft flush ruleset; n=0; until ipset destroy 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || exit 1; sleep 0.05; done'])
+        self.bed.root('host', ['sh', '-c', 'nft flush ruleset; ipset flush; n=0; until ipset destroy 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || exit 1; sleep 0.05; done'])
 
     # ---- inside
 
