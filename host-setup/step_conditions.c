@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The step "conditions", only on request: the whitelist as condition in the portmap of every CNI conflist, for containers
- * that run as root. */
+/* The step "conditions", only on request: the whitelist as condition in the portmap of every CNI conflist, for
+ * containers that run as root. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every tests/golden/conflist/NAME.in: to NAME.out, and back; or NAME.same: nothing is to do; or NAME.why: refused, with this in
- * the text. "replace" in NAME: with --replace.
+ * Every tests/golden/conflist/NAME.in: to NAME.out, and back; or NAME.same: nothing is to do; or NAME.why: refused, with
+ * this in the text. "replace" in NAME: with --replace.
  */
 #include <errno.h>
 #include <glob.h>
