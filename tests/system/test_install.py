@@ -180,8 +180,9 @@ def service(machine, bed):
     doors(bed)
     before = machine.run('systemctl', 'show', '-P', 'MainPID', 'fwd').stdout
     machine.run('systemctl', 'kill', '-s', 'KILL', 'fwd')
-    wait_for('another fwd', lambda: machine.run('systemctl', 'is-active', 'fwd', check=None).stdout == 'active\n' and
-             machine.run('systemctl', 'show', '-P', 'MainPID', 'fwd').stdout != before)
+    # in this order: one that is dead counts as active until systemd hears of it, and then has the pid 0
+    wait_for('another fwd', lambda: machine.run('systemctl', 'show', '-P', 'MainPID', 'fwd').stdout not in (before, '0\n') and
+             machine.run('systemctl', 'is-active', 'fwd', check=None).stdout == 'active\n')
     doors(bed)
     on(machine)
     conf = machine.path('/etc/fwd/fwd.conf')
